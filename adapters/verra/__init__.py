@@ -1,0 +1,59 @@
+"""The Verra registry (Verified Carbon Standard), on the S&P Platts platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import httpx
+
+from adapters._platts.client import SCOPE
+from adapters.verra.adapter import MARKET, VerraAdapter
+from adapters.verra.config import VerraConfig
+from gateway.kit.manifest import Clock, Idempotency, Manifest
+from gateway.kit.transport import RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class _MockClock:
+    """The core's clock in the form in which a mock reads it."""
+
+    clock: Clock
+
+    def now(self) -> datetime:
+        return self.clock()
+
+
+def _mock(seed: int, clock: Clock) -> Callable[[httpx.Request], httpx.Response]:
+    # The stand-in and its book are only needed where it is used.
+    from adapters.verra.mock import build
+
+    return build(seed, _MockClock(clock)).handle
+
+
+MANIFEST: Final = Manifest(
+    name=MARKET,
+    title="Verra Registry (VCS)",
+    programme="VCS",
+    # The platform writes every time without a zone; no capture shows which it means, and days are read as UTC's.
+    zone="UTC",
+    config_model=VerraConfig,
+    adapter_class=VerraAdapter,
+    mappings="mappings.verra",
+    # No limit is published. The platform is shared, so is this: Plan Vivo's requests count too.
+    rate_limits=(RateLimit(scope=SCOPE, requests=20, seconds=1),),
+    # Nothing is commanded here yet: the public reports only read.
+    idempotency=Idempotency.NONE,
+    mock_factory=_mock,
+    simulated={
+        "environment": "The wrapper around the addresses in the stand-in's environment.config.json is ours; the "
+        "adapter does not read it.",
+        "errors": "The stand-in's answers to a malformed body, an unknown path or an unknown method are ours; its "
+        "generic 500 is the platform's.",
+        "zone": "The zone of the platform's times, written without one, is taken to be UTC.",
+        "book": "What happens in the stand-in's book (issue, transfer, retire, cancel, label) is ours; the rows that "
+        "show it have the platform's keys.",
+    },
+)

@@ -1,0 +1,169 @@
+"""Staging: the rows of one pull wait in temporary tables and are applied together, in one transaction, set by set.
+
+A document says only what it maps: applying it compares and changes those columns alone. Rows that say the same as
+before are not touched, so that a second look at an unchanged market writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.kit.files import RaggedRow
+from gateway.kit.mapping.document import SerialRule
+from gateway.kit.mapping.engine import ROW, Mapped, Mapping
+from gateway.model.credits import class_id_column
+from gateway.model.records import columns
+from gateway.model.vocabulary import RecordKind
+from gateway.store.database import array_text, copy_rows
+
+ROW_RAGGED: Final = "ROW_RAGGED"
+RAGGED_TEXT: Final = "_text"
+SQL_TYPES: Final = {pl.String: "text", pl.Int64: "bigint", pl.Date: "date", pl.Boolean: "boolean", pl.List: "text[]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A record kind's table and what each mapping fills of it."""
+
+    kind: RecordKind
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The record's columns and their SQL types; a block also has its class."""
+        typed = {name: SQL_TYPES[type(dtype)] for name, dtype in columns(self.kind).items()}
+        return typed | ({"class_id": "text"} if self.kind is RecordKind.BLOCK else {})
+
+
+def said_by(mapping: Mapping) -> list[str]:
+    """The columns that a mapping fills, in the order of its record."""
+    document = mapping.document
+    given = {target for rule in document.fields.values() if isinstance(rule, SerialRule) for target in rule.gives}
+    said = document.fields.keys() | given | ({"quantity_unit"} if document.quantity_unit else set())
+    if document.record is RecordKind.BLOCK:
+        said = said | {"class_id"}
+    return [name for name in Layout(document.record).columns if name in said]
+
+
+async def create(connection: AsyncConnection) -> None:
+    """Makes the temporary tables of a pull; they vanish with the connection."""
+    for kind in RecordKind:
+        typed = ", ".join(f'"{name}" {sql}' for name, sql in Layout(kind).columns.items())
+        await connection.execute(
+            text(
+                f"CREATE TEMP TABLE stage_{kind} (mapping text, record_key text, copy integer NOT NULL DEFAULT 0, "
+                f"native_key text, ordinal bigint GENERATED ALWAYS AS IDENTITY, {typed}, source bigint, "
+                "position bigint)"
+            )
+        )
+    await connection.execute(
+        text(
+            "CREATE TEMP TABLE stage_quarantine (mapping text, record_key text, copy integer NOT NULL DEFAULT 0, "
+            "native_key text, ordinal bigint GENERATED ALWAYS AS IDENTITY, raw text, reasons text, source bigint, "
+            "position bigint)"
+        )
+    )
+
+
+async def add(
+    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame, source: int
+) -> None:
+    """Stages what a mapping made of one table: accepted rows and quarantined ones."""
+    kind = mapping.document.record
+    rows = mapped.rows.with_columns(record_key=_record_key(kind))
+    if kind is RecordKind.BLOCK:
+        rows = rows.with_columns(class_id=class_id_column(programme))
+    staged = rows.select(
+        pl.lit(mapping.name).alias("mapping"),
+        "record_key",
+        "native_key",
+        *(array_text(name) if sql == "text[]" else pl.col(name) for name, sql in Layout(kind).columns.items()),
+        pl.lit(source).alias("source"),
+        pl.col(ROW).alias("position"),
+    )
+    await copy_rows(connection, f"stage_{kind}", staged)
+    await copy_rows(connection, "stage_quarantine", quarantined_rows(mapping, mapped, table, source))
+
+
+async def add_ragged(
+    connection: AsyncConnection, mapping: Mapping, ragged: Iterable[RaggedRow], source: int
+) -> None:
+    """Stages rows of a file that do not have as many fields as there are headings, as their text."""
+    listed = [
+        quarantine_row(
+            mapping.name,
+            None,
+            {RAGGED_TEXT: one.text},
+            [{"code": ROW_RAGGED, "field": None, "found": f"{one.found} fields, expected {one.expected}"}],
+            source,
+            one.row,
+        )
+        for one in ragged
+    ]
+    if listed:
+        await copy_rows(connection, "stage_quarantine", pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String}))
+
+
+def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame, source: int) -> pl.DataFrame:
+    """The quarantined rows as received, each with its reasons."""
+    bad = mapped.quarantined()
+    if bad.is_empty():
+        return pl.DataFrame()
+    path = mapping.document.native_key
+    raw = table.filter(pl.col(ROW).is_in(bad.implode())).sort(ROW)
+    reasons = reasons_by_row(mapped.defects)
+    listed = [
+        quarantine_row(
+            mapping.name,
+            row[path] if path in row else None,
+            {name: value for name, value in row.items() if name != ROW},
+            reasons[row[ROW]],
+            source,
+            row[ROW],
+        )
+        for row in raw.iter_rows(named=True)
+    ]
+    return pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String})
+
+
+def quarantine_row(
+    mapping: str, native_key: str | None, raw: dict[str, Any], reasons: Iterable[dict[str, Any]], source: int, row: int
+) -> dict[str, Any]:
+    """One row for the quarantine, as it is staged."""
+    written = json.dumps({name: value for name, value in raw.items() if value is not None}, ensure_ascii=True)
+    return {
+        "mapping": mapping,
+        "record_key": native_key or _digest(written),
+        "native_key": native_key,
+        "raw": written,
+        "reasons": json.dumps(list(reasons), ensure_ascii=True),
+        "source": source,
+        "position": row,
+    }
+
+
+def reasons_by_row(defects: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
+    """The defects of every quarantined row: code, field, found."""
+    bad = defects.filter("quarantined").get_column(ROW).unique()
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in defects.filter(pl.col(ROW).is_in(bad.implode())).iter_rows(named=True):
+        found.setdefault(row[ROW], []).append({key: row[key] for key in ("code", "field", "found")})
+    return found
+
+
+def _record_key(kind: RecordKind) -> pl.Expr:
+    if kind is RecordKind.PROJECT:
+        return pl.col("project_id")
+    ranged = pl.format("{}:{}-{}", "space", "first", "last")
+    return pl.when(pl.col("first").is_not_null()).then(ranged).otherwise(pl.coalesce("native_key", "serial"))
+
+
+def _digest(written: str) -> str:
+    return hashlib.sha256(written.encode()).hexdigest()

@@ -1,0 +1,196 @@
+"""The closed list of converters: a column of text in, a typed column out, and a defect code where a text was refused.
+
+Each is an anchored pattern that must match and then a cast that cannot lose. Columns that repeat themselves (dates,
+states, labels) are converted once per distinct text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from gateway.kit.mapping.document import (
+    CodeList,
+    CodeRule,
+    CodesRule,
+    DateRule,
+    FlagRule,
+    PresenceRule,
+    SourceRule,
+    TextRule,
+    WholeUnitsRule,
+    YearsRule,
+)
+
+UNREADABLE: Final = "UNREADABLE"
+UNKNOWN: Final = "UNKNOWN"
+
+WHOLE: Final = r"^(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})(?:\.0{1,9})?$"
+ISO_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?Z?$"
+DAY_MONTH_YEAR: Final = r"^[0-9]{2}/[0-9]{2}/[0-9]{4}$"
+EXCEL_SERIAL: Final = r"^[0-9]{5}$"
+EXCEL_EPOCH_DAYS: Final = -25569
+"""Days from 1970-01-01 to Excel's day 0, 1899-12-30: right for every day after its imagined 29 February 1900."""
+YEARS: Final = r"^(?P<first>[12][0-9]{3})(?:\s*-\s*(?P<last>[12][0-9]{3}))?$"
+
+DISTINCT_WORTH: Final = 4
+"""A column is converted by its distinct texts when each occurs at least this often on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted column.
+
+    Attributes:
+        values: the typed values; null where the source was empty or refused.
+        refused: a defect's ending (``UNREADABLE``, ``UNKNOWN``, a serial's code) where a text was refused, else null.
+        facts: further columns that the source says (a serial's batch, a span's first year).
+    """
+
+    values: pl.Series
+    refused: pl.Series
+    facts: dict[str, pl.Series] = field(default_factory=dict)
+
+
+Conversion = Callable[[pl.Series], pl.DataFrame]
+"""Text in; out a frame with ``values``, ``refused`` and one column a fact."""
+
+
+def by_distinct(texts: pl.Series, convert: Conversion) -> Converted:
+    """Converts a column, each distinct text once where that is worth it."""
+    distinct = texts.unique()
+    if distinct.len() * DISTINCT_WORTH > texts.len():
+        return _converted(convert(texts))
+    converted = convert(distinct).with_columns(distinct.alias("_text"))
+    wide = texts.alias("_text").to_frame().join(converted, on="_text", how="left", nulls_equal=True, maintain_order="left")
+    return _converted(wide.drop("_text"))
+
+
+def _converted(frame: pl.DataFrame) -> Converted:
+    facts = {name: frame.get_column(name) for name in frame.columns if name not in {"values", "refused"}}
+    return Converted(frame.get_column("values"), frame.get_column("refused"), facts)
+
+
+def convert(rule: SourceRule, texts: pl.Series, codes: CodeList | None) -> Converted:
+    """Converts one column by its rule (serials excepted: they belong to the grammars of the model)."""
+    stripped = texts.str.strip_chars().replace("", None)
+    match rule:
+        case TextRule():
+            return _converted(_text(stripped, rule.pattern))
+        case WholeUnitsRule():
+            return _converted(_whole_units(stripped, zero=rule.zero))
+        case DateRule():
+            return by_distinct(stripped, lambda text: _date(text, rule.styles))
+        case YearsRule():
+            return by_distinct(stripped, _years)
+        case PresenceRule():
+            return _converted(_presence(stripped, rule))
+        case FlagRule():
+            return by_distinct(stripped, lambda text: _flag(text, rule.absent))
+        case CodeRule():
+            assert codes is not None
+            return by_distinct(stripped, lambda text: _code(text, codes))
+        case CodesRule():
+            assert codes is not None
+            return by_distinct(stripped, lambda text: _codes(text, codes, rule.separator))
+        case _:
+            raise TypeError(f"no converter for {rule!r}")
+
+
+def _select(texts: pl.Series, values: pl.Expr, fine: pl.Expr, ending: str = UNREADABLE, **facts: pl.Expr) -> pl.DataFrame:
+    """Values where they are fine; elsewhere null, with the ending where there was a text at all."""
+    text = pl.col("text")
+    return texts.alias("text").to_frame().select(
+        values=pl.when(fine).then(values),
+        refused=pl.when(text.is_not_null() & ~fine.fill_null(value=False)).then(pl.lit(ending)),
+        **{name: pl.when(fine).then(fact) for name, fact in facts.items()},
+    )
+
+
+def _text(texts: pl.Series, pattern: str | None) -> pl.DataFrame:
+    text = pl.col("text")
+    fine = text.is_not_null() if pattern is None else text.str.contains(f"^(?:{pattern})$")
+    return _select(texts, text, fine)
+
+
+def _whole_units(texts: pl.Series, *, zero: bool) -> pl.DataFrame:
+    text = pl.col("text")
+    number = text.str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    return _select(texts, number, text.str.contains(WHOLE) & (number >= (0 if zero else 1)))
+
+
+def _date(texts: pl.Series, styles: tuple[str, ...]) -> pl.DataFrame:
+    text = pl.col("text")
+    readings = []
+    if "iso" in styles:
+        day = pl.when((text.str.len_bytes() == 10) | text.str.contains(ISO_TIME)).then(text.str.slice(0, 10))
+        readings.append(_exactly(day, "%Y-%m-%d"))
+    if "day_month_year" in styles:
+        readings.append(_exactly(pl.when(text.str.contains(DAY_MONTH_YEAR)).then(text), "%d/%m/%Y"))
+    if "excel_serial" in styles:
+        days = pl.when(text.str.contains(EXCEL_SERIAL)).then(text).cast(pl.Int32) + EXCEL_EPOCH_DAYS
+        readings.append(days.cast(pl.Date))
+    value = pl.coalesce(readings)
+    return _select(texts, value, value.is_not_null())
+
+
+def _exactly(text: pl.Expr, style: str) -> pl.Expr:
+    """Reads a date and keeps it only when writing it again gives the same text: nothing was rounded or completed."""
+    day = text.str.to_date(style, strict=False)
+    return pl.when(day.dt.to_string(style) == text).then(day)
+
+
+def _years(texts: pl.Series) -> pl.DataFrame:
+    parts = pl.col("text").str.extract_groups(YEARS)
+    first = parts.struct.field("first").cast(pl.Int32, strict=False)
+    last = pl.coalesce(parts.struct.field("last").cast(pl.Int32, strict=False), first)
+    fine = first.is_not_null() & (first <= last)
+    return _select(texts, pl.col("text"), fine, first_year=first, last_year=last)
+
+
+def _presence(texts: pl.Series, rule: PresenceRule) -> pl.DataFrame:
+    text = pl.col("text")
+    words = pl.when(text.is_not_null()).then(pl.lit(rule.present)).otherwise(pl.lit(rule.absent))
+    return texts.alias("text").to_frame().select(values=words, refused=pl.lit(None, pl.String))
+
+
+def _flag(texts: pl.Series, absent: bool | None) -> pl.DataFrame:
+    text = pl.col("text").str.to_lowercase()
+    word = pl.when(text == "true").then(True).when(text == "false").then(False)
+    frame = _select(texts, word, word.is_not_null())
+    if absent is None:
+        return frame
+    return frame.with_columns(values=pl.when(texts.is_null()).then(absent).otherwise(pl.col("values")))
+
+
+def folded(word: str) -> str:
+    """A word as code lists compare it: no case, single spaces, one kind of dash."""
+    return " ".join(re.sub("[\u2010-\u2015\u2212]", "-", word).split()).casefold()
+
+
+def _code(texts: pl.Series, codes: CodeList) -> pl.DataFrame:
+    means = {folded(row.native): row.means for row in codes.rows}
+    found = [None if text is None else means.get(folded(text)) for text in texts]
+    values = pl.Series("values", found, pl.String)
+    strict = codes.anything_else == "quarantine"
+    refused = [UNKNOWN if strict and text is not None and word is None else None for text, word in zip(texts, found, strict=True)]
+    return pl.DataFrame([values, pl.Series("refused", refused, pl.String)])
+
+
+def _codes(texts: pl.Series, codes: CodeList, separator: str) -> pl.DataFrame:
+    means = {folded(row.native): row.means for row in codes.rows}
+    strict = codes.anything_else == "quarantine"
+    values: list[list[str]] = []
+    refused: list[str | None] = []
+    for text in texts:
+        words = [] if text is None else [word for word in map(folded, text.split(separator)) if word]
+        known = [means[word] for word in words if word in means]
+        values.append(sorted(set(known)))
+        refused.append(UNKNOWN if strict and len(known) < len(words) else None)
+    return pl.DataFrame(
+        [pl.Series("values", values, pl.List(pl.String)), pl.Series("refused", refused, pl.String)]
+    )

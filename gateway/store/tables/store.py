@@ -1,0 +1,73 @@
+"""Tables of the store itself: raw documents and events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.event import listen
+
+from gateway.store.tables.base import METADATA
+
+raw_document = Table(
+    "raw_document",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the bytes as received"),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="bytes as received"),
+    Column("origin", Text, nullable=False, comment="where it was first received from, in words"),
+    Column("stored_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint("octet_length(digest) = 32", name="digest_length"),
+    CheckConstraint("size >= 0", name="size_positive"),
+)
+
+raw_chunk = Table(
+    "raw_chunk",
+    METADATA,
+    Column("digest", LargeBinary, ForeignKey("raw_document.digest"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False, comment="zstandard, one frame a chunk"),
+    CheckConstraint("position >= 0", name="position_positive"),
+)
+
+event = Table(
+    "event",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("kind", Text, nullable=False, comment="what happened: noun.verb"),
+    Column("subject", Text, nullable=False, comment="what it happened to: market/kind/key"),
+    Column("actor", Text, nullable=False, comment="who or what did it"),
+    Column("data", JSONB, nullable=False),
+    Index(None, "subject"),
+)
+
+APPEND_ONLY_FUNCTION: Final = """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+  RAISE EXCEPTION USING
+    MESSAGE = TG_TABLE_NAME || ' is append-only, ' || TG_OP || ' refused',
+    ERRCODE = 'integrity_constraint_violation';
+END $body$
+"""
+APPEND_ONLY_TRIGGER: Final = """
+CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+"""
+listen(event, "after_create", DDL(APPEND_ONLY_FUNCTION))
+listen(event, "after_create", DDL(APPEND_ONLY_TRIGGER))
