@@ -11,7 +11,7 @@ It serves the public reports with the platform's limits and traps, as measured i
 - an aggregate with group keys is a 500; ``first`` and ``last`` are always false.
 
 Simulated, because no capture shows it: the shape around the URIs in ``environment.config.json``, the answers to a
-malformed body, an unknown path, method, registry or stated field, and the zone of the platform's naive
+malformed body, an unknown path, method, registry, application or stated field, and the zone of the platform's naive
 times (UTC here).
 """
 

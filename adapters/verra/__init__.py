@@ -43,7 +43,7 @@ MANIFEST: Final = Manifest(
     adapter_class=VerraAdapter,
     mappings="mappings.verra",
     # No limit is published. The platform is shared, so is this: Plan Vivo's requests count too.
-    rate_limits=(RateLimit(scope=SCOPE, requests=20, seconds=1),),
+    rate_limits=(RateLimit(scope=SCOPE, requests=100, seconds=1),),
     # Nothing is commanded here yet: the public reports only read.
     idempotency=Idempotency.NONE,
     mock_factory=_mock,

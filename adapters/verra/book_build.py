@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Final
 
-from adapters.verra.book import (
+from adapters.verra.book import Book
+from adapters.verra.book_entries import (
     FIRST_PRESENT_BATCH,
     FORMER_EPOCH,
     LAST_FORMER_BATCH,
@@ -17,7 +18,6 @@ from adapters.verra.book import (
     Batch,
     Block,
     BlockKind,
-    Book,
     Defect,
     Project,
     serial_end,

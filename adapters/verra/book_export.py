@@ -16,7 +16,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from adapters.verra.book import Batch, Block, Book, Project
+from adapters.verra.book import Book
+from adapters.verra.book_entries import Batch, Block, Project
 from adapters.verra.book_words import STATUS_OF
 
 UNIT_HEADINGS: Final = (

@@ -21,7 +21,7 @@ from adapters._platts.mock_rows import (
     Row,
     Value,
 )
-from adapters.verra.book import Batch, Block, Entry, Project
+from adapters.verra.book_entries import Batch, Block, Entry, Project
 from adapters.verra.book_words import NO_REGION, SIZES
 
 STANDARD_ID: Final = 150_000_000_000_001

@@ -13,8 +13,9 @@ import httpx
 
 from adapters._platts.mock import WINDOW, Feed, PlattsMock, Standard
 from adapters._platts.mock_rows import Value
-from adapters.verra.book import Batch, Block, Book, Entry, Project
+from adapters.verra.book import Book
 from adapters.verra.book_build import build_book
+from adapters.verra.book_entries import Batch, Block, Entry, Project
 from adapters.verra.book_rows import (
     CANCELLATION_FORM,
     HOLDING_FORM,

@@ -96,19 +96,26 @@ async def apply(connection: AsyncConnection, market: str, actor: str, pull: int,
     before = ", ".join(f"b.{_name(column)}" for column in said)
     after = ", ".join(_new_value(kind, column) for column in said)
     differs = f"(({before}) IS DISTINCT FROM ({after}) OR b.gone_pull IS NOT NULL)"
-    stale = await connection.execute(
-        text(f"SELECT count(*) FROM {joined} WHERE s.mapping = :mapping AND {differs} AND new.as_of < old.as_of"), bound
+    await connection.execute(
+        text(
+            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, new.as_of >= old.as_of AS fresh FROM {joined} "
+            f"WHERE s.mapping = :mapping AND {differs}"
+        ),
+        bound,
     )
-    fresh = f"s.mapping = :mapping AND {differs} AND new.as_of >= old.as_of"
-    await connection.execute(text(_changes(kind, said, joined, fresh)), bound)
+    stale = await connection.scalar(text("SELECT count(*) FROM differing WHERE NOT fresh"))
+    fresh = f"differing d JOIN stage_{kind} s ON d.fresh AND s.ordinal = d.ordinal"
+    joined = joined.replace(f"stage_{kind} s", fresh)
+    await connection.execute(text(_changes(kind, said, joined)), bound)
     changed = await connection.execute(
         text(
             f"UPDATE {kind} t SET {', '.join(f'{_name(c)} = {_new_value(kind, c)}' for c in said)}, native_key = s.native_key, "
             "changed_pull = :pull, gone_pull = NULL, source = s.source, position = s.position "
-            f"FROM {joined} WHERE {fresh} AND t.market = b.market AND t.record_key = b.record_key AND t.copy = b.copy"
+            f"FROM {joined} WHERE t.market = b.market AND t.record_key = b.record_key AND t.copy = b.copy"
         ),
         bound,
     )
+    await connection.execute(text("DROP TABLE differing"))
     names = ", ".join(_name(column) for column in Layout(kind).columns)
     values = ", ".join(f"s.{_name(column)}" for column in Layout(kind).columns)
     added = await connection.execute(
@@ -120,7 +127,7 @@ async def apply(connection: AsyncConnection, market: str, actor: str, pull: int,
         ),
         bound,
     )
-    return Applied(added.rowcount, changed.rowcount, 0, stale.scalar_one())
+    return Applied(added.rowcount, changed.rowcount, 0, int(stale or 0))
 
 
 async def mark_gone(
@@ -200,7 +207,7 @@ async def apply_quarantine(
     return added.rowcount
 
 
-def _changes(kind: RecordKind, said: Sequence[str], joined: str, fresh: str) -> str:
+def _changes(kind: RecordKind, said: Sequence[str], joined: str) -> str:
     fields = ", ".join(
         f"('{column}', to_jsonb(b.{_name(column)}), to_jsonb({_new_value(kind, column)}))"
         for column in said
@@ -213,7 +220,7 @@ def _changes(kind: RecordKind, said: Sequence[str], joined: str, fresh: str) -> 
         "b.project_id, 'mapping_changed', old.mapping_digest <> new.mapping_digest, 'changes', "
         "(SELECT coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'before', f.before, 'after', f.after)), '[]') "
         f"FROM (VALUES {fields}) AS f(field, before, after) WHERE f.before IS DISTINCT FROM f.after)) "
-        f"FROM {joined} WHERE {fresh}"
+        f"FROM {joined}"
     )
 
 

@@ -19,7 +19,7 @@ from gateway.catalogue.applying import Applied
 from gateway.catalogue.rejects import REJECT_COLUMNS, Rejects
 from gateway.catalogue.staging import ROW_RAGGED
 from gateway.kit.files import Batch, Table, open_table
-from gateway.kit.mapping.engine import ROW, Mapped, Mapping
+from gateway.kit.mapping.engine import POSITION, ROW, SOURCE, Mapped, Mapping
 from gateway.model.errors import UnusableFile
 from gateway.model.vocabulary import PullStatus, RecordKind
 from gateway.store import documents
@@ -146,7 +146,8 @@ class Ingestion:
         with Rejects(self._reject_file, table.headings) as rejects:
             async for batch, mapped in self._mapped_batches(table, mapping):
                 figures.add(batch, mapped)
-                await staging.add(connection, mapping, self._programme, mapped, batch.frame, source)
+                rows = batch.frame.with_columns(pl.lit(source).alias(SOURCE), pl.col(ROW).alias(POSITION))
+                await staging.add(connection, mapping, self._programme, mapped, rows)
                 await staging.add_ragged(connection, mapping, batch.ragged, source)
                 rejects.write(batch, mapped)
                 self._progress(figures.rows)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.kit.files import RaggedRow
 from gateway.kit.mapping.document import SerialRule
-from gateway.kit.mapping.engine import ROW, Mapped, Mapping
+from gateway.kit.mapping.engine import OURS, POSITION, ROW, SOURCE, Mapped, Mapping
 from gateway.model.credits import class_id_column
 from gateway.model.records import columns
 from gateway.model.vocabulary import RecordKind
@@ -73,11 +73,24 @@ async def create(connection: AsyncConnection) -> None:
 
 
 async def add(
-    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame, source: int
+    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame
 ) -> None:
-    """Stages what a mapping made of one table: accepted rows and quarantined ones."""
+    """Stages what a mapping made of one table: accepted rows and quarantined ones.
+
+    Args:
+        table: what was mapped, with the document (``SOURCE``) and the place there (``POSITION``) of each row.
+    """
+    await add_accepted(connection, mapping, programme, mapped, table)
+    await copy_rows(connection, "stage_quarantine", quarantined_rows(mapping, mapped, table))
+
+
+async def add_accepted(
+    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame
+) -> None:
+    """Stages the accepted rows alone."""
     kind = mapping.document.record
-    rows = mapped.rows.with_columns(record_key=_record_key(kind))
+    rows = mapped.rows.join(table.select(ROW, SOURCE, POSITION), on=ROW, how="left", maintain_order="left")
+    rows = rows.with_columns(record_key=_record_key(kind))
     if kind is RecordKind.BLOCK:
         rows = rows.with_columns(class_id=class_id_column(programme))
     staged = rows.select(
@@ -85,11 +98,10 @@ async def add(
         "record_key",
         "native_key",
         *(array_text(name) if sql == "text[]" else pl.col(name) for name, sql in Layout(kind).columns.items()),
-        pl.lit(source).alias("source"),
-        pl.col(ROW).alias("position"),
+        pl.col(SOURCE).alias("source"),
+        pl.col(POSITION).alias("position"),
     )
     await copy_rows(connection, f"stage_{kind}", staged)
-    await copy_rows(connection, "stage_quarantine", quarantined_rows(mapping, mapped, table, source))
 
 
 async def add_ragged(
@@ -111,24 +123,23 @@ async def add_ragged(
         await copy_rows(connection, "stage_quarantine", pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String}))
 
 
-def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame, source: int) -> pl.DataFrame:
+def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame) -> pl.DataFrame:
     """The quarantined rows as received, each with its reasons."""
     bad = mapped.quarantined()
     if bad.is_empty():
         return pl.DataFrame()
     path = mapping.document.native_key
-    raw = table.filter(pl.col(ROW).is_in(bad.implode())).sort(ROW)
     reasons = reasons_by_row(mapped.defects)
     listed = [
         quarantine_row(
             mapping.name,
-            row[path] if path in row else None,
-            {name: value for name, value in row.items() if name != ROW},
+            row.get(path) if path else None,
+            {name: value for name, value in row.items() if name not in OURS},
             reasons[row[ROW]],
-            source,
-            row[ROW],
+            row[SOURCE],
+            row[POSITION],
         )
-        for row in raw.iter_rows(named=True)
+        for row in table.filter(pl.col(ROW).is_in(bad.implode())).sort(ROW).iter_rows(named=True)
     ]
     return pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String})
 

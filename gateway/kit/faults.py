@@ -29,8 +29,8 @@ LATE_LIMIT = 100
 
 _ROUNDING = 1e-9
 
-# A key: a quoted name before a colon. Inside a text the quotes are escaped, so no value can look like one.
-_JSON_KEY = re.compile(rb'(?<!\\)"([A-Za-z_]\w*)"(?=\s*:)')
+# A key: a quoted name before a colon. Inside a text the closing quote is escaped, so no value can look like one.
+_JSON_KEY = re.compile(rb'"([A-Za-z_]\w*)"(?=\s*:)')
 _JSON_OBJECT = re.compile(rb'\{(?=\s*"[^"\\]*"\s*:)')
 _BAD_GATEWAY = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 

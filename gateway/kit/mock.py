@@ -162,11 +162,7 @@ async def _served(mock: Mock, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(delay.total_seconds())
     reply = web.Response(status=response.status_code, body=response.content)
     for name, value in response.headers.multi_items():
-        if name.lower() in _NOT_FORWARDED:
-            continue
-        if name.lower() == "content-type":
-            reply.headers[name] = value
-        else:
+        if name.lower() not in _NOT_FORWARDED:
             reply.headers.add(name, value)
     return reply
 

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, func, select, table, text
 
 from gateway.model.errors import ConfigurationError
 from gateway.store.database import Database
@@ -63,6 +63,17 @@ async def reset(database: Database) -> None:
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
 
 
+async def contents(database: Database) -> dict[str, int]:
+    """Every table of the schema with its number of rows, also those that are not ours: what a reset throws away."""
+    listed = select(column("tablename")).select_from(table("pg_tables")).where(column("schemaname") == "public")
+    async with database.transaction() as connection:
+        names = (await connection.execute(listed.order_by(column("tablename")))).scalars().all()
+        return {
+            name: await connection.scalar(select(func.count()).select_from(table(name, schema="public"))) or 0
+            for name in names
+        }
+
+
 async def require_current(database: Database) -> None:
     """Raises ConfigurationError, saying what to call, unless the schema is the newest."""
     found = await status(database)
@@ -95,4 +106,4 @@ def _status(connection: Connection) -> SchemaStatus:
     return SchemaStatus(revision, head, pending)
 
 
-__all__ = ["SchemaStatus", "require_current", "reset", "status", "upgrade"]
+__all__ = ["SchemaStatus", "contents", "require_current", "reset", "status", "upgrade"]

@@ -24,9 +24,9 @@ def overlaps(book: Book, *, engine: Engine, limit: int = SEGMENT_LIMIT) -> Overl
     """
     from gateway.sweep.expression import HERE
 
-    table = engine.table(book)
-    _units(engine, table, "the book")
-    totals, segments = _findings(engine, {HERE: table}, limit)
+    with engine.reading({HERE: book}) as books:
+        _units(engine, books[HERE], "the book")
+        totals, segments = _findings(engine, books, limit)
     total = totals[SegmentKind.OVERLAP_HERE]
     return Overlaps(total.pairs, total.units, segments, truncated=total.segments > len(segments))
 
@@ -52,10 +52,10 @@ def compare(
     """
     from gateway.sweep.expression import HERE, THERE
 
-    books = {HERE: engine.table(ours), THERE: engine.table(theirs)}
-    units_ours = _units(engine, books[HERE], "our book")
-    units_theirs = _units(engine, books[THERE], "their book")
-    found, segments = _findings(engine, books, limit)
+    with engine.reading({HERE: ours, THERE: theirs}) as books:
+        units_ours = _units(engine, books[HERE], "our book")
+        units_theirs = _units(engine, books[THERE], "their book")
+        found, segments = _findings(engine, books, limit)
     totals = {kind: total if provable(kind, complete=complete) else Total() for kind, total in found.items()}
     shown = tuple(segment for segment in segments if provable(segment.kind, complete=complete))
     units_unproven = sum(found[kind].units - totals[kind].units for kind in SegmentKind)
@@ -90,8 +90,6 @@ def _findings(
 ) -> tuple[dict[SegmentKind, Total], tuple[Segment, ...]]:
     from gateway.sweep.expression import findings
 
-    if limit < 1:
-        raise ValueError(f"limit: found {limit}; expected 1 or more segments")
     rows = engine.rows(findings(books, limit=limit))
     totals = dict.fromkeys(SegmentKind, Total())
     totals.update({SegmentKind(row["kind"]): _total(row) for row in rows})

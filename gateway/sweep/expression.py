@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from operator import or_
+from operator import add, or_
 
 import ibis
 import ibis.expr.types as ir
@@ -23,6 +23,8 @@ from gateway.sweep.verdict import SegmentKind
 HERE = "here"
 THERE = "there"
 
+_SURPLUS = {HERE: SegmentKind.SURPLUS_HERE.value, THERE: SegmentKind.SURPLUS_THERE.value}
+_OVERLAP = {HERE: SegmentKind.OVERLAP_HERE.value, THERE: SegmentKind.OVERLAP_THERE.value}
 _LARGEST = 2**63 - 2  # one is left for the edge behind it
 _LENGTH = "decimal(19, 0)"  # any int64
 _TOTAL = "decimal(38, 0)"
@@ -49,8 +51,11 @@ def findings(books: Mapping[str, ir.Table], *, limit: int) -> ir.Table:
 
     One row for each maximal segment, at most ``limit`` of each kind (the lowest), in order of kind,
     space and serial: ``kind``, ``space``, ``first``, ``last``, ``depth``; and on each row, for the whole
-    of its kind, whether returned or not: ``segments``, ``units``, ``excess`` and ``pairs``.
+    of its kind, whether returned or not: ``segments``, ``units``, ``excess`` and ``pairs``. Raises
+    ValueError when the limit is below 1, as then nothing found could not be told from nothing wrong.
     """
+    if limit < 1:
+        raise ValueError(f"limit: found {limit}; expected 1 or more segments")
     edges = ibis.union(*(edge for side in books for edge in _edges(books, side)))
     # Dense numbers in place of names nearly halve the sort. In order, so that every engine agrees.
     names = ibis.union(*(book.select("space") for book in books.values())).distinct()
@@ -76,7 +81,7 @@ def _covered(edges: ir.Table, books: Mapping[str, ir.Table]) -> ir.Table:
     At one serial the ends come before the starts: blocks that touch never count as open together.
     ``<side>_pairs`` is, where a block of the side starts, how many others of it were open.
     """
-    order = [edges["at"], sum(edges[side] for side in books)]
+    order = [edges["at"], reduce(add, (edges[side] for side in books))]
     running = ibis.cumulative_window(group_by="code", order_by=order)
     covers = edges.mutate(
         until=edges["at"].lead().over(group_by="code", order_by=order),
@@ -94,16 +99,16 @@ def _found(covers: ir.Table, books: Mapping[str, ir.Table]) -> ir.Table:
     Edges at one serial leave stretches of no length between them. They matter to no surplus, and are
     kept for overlaps: they carry pairs, and always touch a longer stretch of the same overlap.
     """
-    depths = {f"overlap_{side}": ibis.ifelse(covers[side] > 1, covers[side], 0) for side in books}
+    depths = {_OVERLAP[side]: ibis.ifelse(covers[side] > 1, covers[side], 0) for side in books}
     if THERE in books:
         for side, other in ((HERE, THERE), (THERE, HERE)):
             surplus = (covers[side] > 0) & (covers[other] == 0) & (covers.until > covers["at"])
-            depths[f"surplus_{side}"] = ibis.ifelse(surplus, covers[side], 0)
+            depths[_SURPLUS[side]] = ibis.ifelse(surplus, covers[side], 0)
     wide = covers.mutate(**depths)
     wide = wide.filter(reduce(or_, (wide[kind] > 0 for kind in depths)))
     long = wide.pivot_longer(s.cols(*depths), names_to="kind", values_to="depth").filter(ibis._.depth > 0)
-    pairs = [ibis.ifelse(long.kind == f"overlap_{side}", long[f"{side}_pairs"], 0) for side in books]
-    return long.select("code", "at", "until", "kind", "depth", pairs=sum(pairs))
+    pairs = [ibis.ifelse(long.kind == _OVERLAP[side], long[f"{side}_pairs"], 0) for side in books]
+    return long.select("code", "at", "until", "kind", "depth", pairs=reduce(add, pairs))
 
 
 def _coalesced(found: ir.Table) -> ir.Table:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from gateway.store.embedded import EmbeddedServer, binaries
+from tests.integration.embedded_user import query
 
 REPOSITORY = Path(__file__).parents[2]
 USER_PROGRAM = Path(__file__).with_name("embedded_user.py")
@@ -21,7 +25,7 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def holders(folder: Path) -> dict[int, str]:
@@ -30,10 +34,31 @@ def holders(folder: Path) -> dict[int, str]:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal() and int(process.name) != os.getpid():
             with contextlib.suppress(OSError):
-                links = [(process / "cwd").readlink(), *(link.readlink() for link in (process / "fd").iterdir())]
-                if any(link.is_relative_to(folder) for link in links):
+                if any(place.is_relative_to(folder) for place in places(process)):
                     found[int(process.name)] = (process / "cmdline").read_text(errors="replace").replace("\0", " ")
     return found
+
+
+def places(process: Path) -> Iterator[Path]:
+    """Where a process works and what it holds open; a file that it closes meanwhile hides no other."""
+    for link in (process / "cwd", *(process / "fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            yield link.readlink()
+
+
+def kill(*processes: int | None) -> None:
+    """Kill processes at once, and wait until they are dead: that takes the kernel a moment."""
+    for pid in processes:
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: all(map(dead, processes)), f"{processes} are dead")
+
+
+def dead(pid: int | None) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def wait_until_free(folder: Path) -> None:
@@ -65,7 +90,9 @@ class User:
         return heard
 
     def url(self) -> str:
-        return str(self.hear()["url"])
+        heard = self.hear()
+        assert "url" in heard, heard
+        return str(heard["url"])
 
     def leave(self) -> None:
         self.process.communicate(timeout=DEADLINE_SECONDS)
@@ -87,8 +114,15 @@ def user(*arguments: Any, **options: Any) -> Iterator[User]:
         started.kill()
 
 
+def make(folder: Path) -> Path:
+    """A data directory whose cluster is made, with a committed row."""
+    with EmbeddedServer(folder) as address:
+        query(address.url, "CREATE TABLE visits (pid int)")
+        query(address.url, "CREATE TABLE kept AS SELECT 7 AS seven")
+    wait_until_free(folder)
+    return folder
+
+
 def paths() -> list[str]:
     """Where another interpreter finds the project and the wheel."""
-    from gateway.store.embedded import binaries
-
     return [str(REPOSITORY), str(binaries().parents[2])]

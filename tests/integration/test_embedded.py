@@ -18,19 +18,14 @@ from gateway.model.errors import ConfigurationError
 from gateway.store.embedded import EmbeddedServer, EmbeddedStatus, ServerAddress, binaries, inspect
 from gateway.store.embedded.layout import Layout
 from gateway.store.embedded.locks import FileLock
-from tests.integration.embedded_processes import User, eventually, holders, user, wait_until_free
+from tests.integration.embedded_processes import User, eventually, holders, kill, make, user, wait_until_free
 from tests.integration.embedded_user import query
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory whose cluster is made, with a committed row; in folders of mode 0700."""
-    folder = tmp_path_factory.mktemp("embedded") / "data"
-    with EmbeddedServer(folder) as address:
-        query(address.url, "CREATE TABLE visits (pid int)")
-        query(address.url, "CREATE TABLE kept AS SELECT 7 AS seven")
-    wait_until_free(folder)
-    return folder
+    return make(tmp_path_factory.mktemp("embedded") / "data")
 
 
 @pytest.fixture
@@ -177,8 +172,7 @@ class TestSharing:
                 eventually(lambda: not inspect(data).running, "the server stopped though children live")
                 assert all(Path("/proc", str(child)).exists() for child in children)
             finally:
-                for child in children:
-                    os.kill(child, signal.SIGKILL)
+                kill(*children)
 
 
 class TestKilled:
@@ -194,8 +188,7 @@ class TestKilled:
     def test_owner_and_watcher_killed_together_leave_no_process(self, data: Path) -> None:
         with user(data) as owner:
             owner.url()
-            os.kill(running(data).watcher_pid or 0, signal.SIGKILL)
-            owner.kill()
+            kill(running(data).watcher_pid, owner.process.pid)
             wait_until_free(data)
         with EmbeddedServer(data) as address:
             assert kept(address) == "7"
@@ -204,7 +197,7 @@ class TestKilled:
         with user(data) as owner:
             owner.url()
             status = running(data)
-            os.kill(status.watcher_pid or 0, signal.SIGKILL)
+            kill(status.watcher_pid)
             with EmbeddedServer(data) as address:  # at once, while the old server still shuts down
                 assert kept(address) == "7"
                 assert running(data).pid != status.pid
@@ -213,7 +206,7 @@ class TestKilled:
         with user(data) as owner:
             url = owner.url()
             query(url, "DROP TABLE IF EXISTS late; CREATE TABLE late AS SELECT 11 AS eleven")
-            os.kill(running(data).pid or 0, signal.SIGKILL)
+            kill(running(data).pid)
             with EmbeddedServer(data) as address:
                 assert query(address.url, "SELECT eleven FROM late") == "11"
 
@@ -221,8 +214,7 @@ class TestKilled:
         with user(data) as owner:
             owner.url()
             status = running(data)
-            for process in (status.watcher_pid, status.pid):
-                os.kill(process or 0, signal.SIGKILL)
+            kill(status.watcher_pid, status.pid)
             with EmbeddedServer(data) as address:
                 assert kept(address) == "7"
 
@@ -244,7 +236,7 @@ class TestKilled:
             else:
                 watchers = [pid for pid, command in holders(folder).items() if "watcher import main" in command]
                 for watcher in watchers:
-                    os.kill(watcher, signal.SIGKILL)
+                    kill(watcher)
                 assert "gave no answer" in owner.hear()["error"]
             wait_until_free(folder)
         with EmbeddedServer(folder) as address:
@@ -282,7 +274,7 @@ class TestLeftovers:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("name", ["long-" * 30, "two, one comma", "數據"])
+    @pytest.mark.parametrize("name", ["long-" * 30, "數據, with a comma"])
     def test_socket_lies_elsewhere_when_the_path_cannot_hold_one(self, made: Path, tmp_path: Path, name: str) -> None:
         folder = copy_of(made, tmp_path / name)
         with EmbeddedServer(folder) as address:

@@ -18,7 +18,7 @@ from gateway.store.embedded import EmbeddedServer, Privilege, inspect, server, w
 from gateway.store.embedded.installation import installation
 from gateway.store.embedded.layout import Layout
 from gateway.store.embedded.obstacles import file_system_in, meaning
-from tests.integration.embedded_processes import REPOSITORY, paths, user, wait_until_free
+from tests.integration.embedded_processes import REPOSITORY, kill, make, paths, user, wait_until_free
 from tests.integration.embedded_user import query
 
 OWN = "CARBON_GATEWAY_DATABASE_URL"
@@ -28,7 +28,23 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become ano
 
 
 def works(command: list[str]) -> bool:
-    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("embedded") / "data")
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of a made data directory, in a folder of mode 0700."""
+    folder = tmp_path / "data"
+    shutil.copytree(made, folder)
+    yield folder
+    wait_until_free(folder)
 
 
 @pytest.fixture
@@ -84,14 +100,21 @@ class TestAsRoot:
         wait_until_free(folder)
         assert {path.stat().st_uid for path in folder.rglob("*")} == {0}
 
-    def test_automatic_prefers_the_namespace_and_makes_no_user(self, tmp_path: Path) -> None:
+    def test_killed_owner_and_watcher_leave_nothing_of_another_user(self, data: Path) -> None:
+        with user(data, "hold", "other user") as owner:
+            assert query(owner.url(), "SELECT seven FROM kept") == "7"
+            kill(inspect(data).watcher_pid, owner.process.pid)
+            wait_until_free(data)
+        with EmbeddedServer(data) as address:
+            assert query(address.url, "SELECT seven FROM kept") == "7"
+
+    def test_automatic_prefers_the_namespace_and_makes_no_user(self, data: Path, tmp_path: Path) -> None:
         if not works(["unshare", "--user", "true"]):
             pytest.skip("user namespaces are not allowed here")
         users = pwd.getpwall()
-        before = os.stat(tmp_path)
-        with EmbeddedServer(tmp_path / "data"):
-            assert (tmp_path / "data" / "cluster").stat().st_uid == 0
-        wait_until_free(tmp_path)
+        before = tmp_path.stat()
+        with EmbeddedServer(data):
+            assert (inspect(data).runs or "").startswith("in a user namespace")
         assert pwd.getpwall() == users
         assert (before.st_mode, before.st_uid) == (tmp_path.stat().st_mode, tmp_path.stat().st_uid)
 
@@ -104,27 +127,28 @@ class TestAsRoot:
             ) as address:
                 assert query(address.url, "SELECT 1") == "1"
             wait_until_free(tmp_path)
-            (copy,) = open_folder.iterdir()
-            assert (tmp_path / "data" / "binaries").read_text() == str(copy)
+        (copy,) = open_folder.iterdir()
+        assert (tmp_path / "data" / "binaries").read_text() == str(copy)
         assert {path.stat().st_uid for path in copy.rglob("*")} == {0}
         assert not any(path.stat().st_mode & 0o022 for path in copy.rglob("*"))
 
     def test_a_copy_that_others_could_have_changed_is_not_used(
-        self, tmp_path: Path, open_folder: Path, secret_installation: Path
+        self, data: Path, open_folder: Path, secret_installation: Path
     ) -> None:
         planted = open_folder / "planted"
         planted.mkdir()
         planted.chmod(0o777)
-        (tmp_path / "data").mkdir(mode=0o700)
-        (tmp_path / "data" / "binaries").write_text(str(planted))
-        with EmbeddedServer(tmp_path / "data", privilege=Privilege.OTHER_USER, copy_parents=[open_folder]):
-            assert (tmp_path / "data" / "binaries").read_text() != str(planted)
+        (data / "binaries").write_text(str(planted))
+        with EmbeddedServer(data, privilege=Privilege.OTHER_USER, copy_parents=[open_folder]) as address:
+            assert query(address.url, "SELECT seven FROM kept") == "7"
+        assert (data / "binaries").read_text() != str(planted)
 
     def test_binaries_that_cannot_be_reached_nor_copied_are_named(
         self, tmp_path: Path, secret_installation: Path
     ) -> None:
-        with pytest.raises(ConfigurationError) as caught, EmbeddedServer(
-            tmp_path / "data", privilege=Privilege.OTHER_USER, copy_parents=[]
+        with (
+            pytest.raises(ConfigurationError) as caught,
+            EmbeddedServer(tmp_path / "data", privilege=Privilege.OTHER_USER, copy_parents=[]),
         ):
             pass
         message = str(caught.value)
@@ -142,13 +166,14 @@ class TestAsRoot:
         assert "this system gives PostgreSQL no shared memory" in message
         assert OWN in message
         wait_until_free(tmp_path)
-        with EmbeddedServer(tmp_path / "data") as address:  # nothing half made was left
-            assert query(address.url, "SELECT 1") == "1"
-        wait_until_free(tmp_path)
+        assert not list((tmp_path / "data").glob("cluster*"))
 
     def test_ordinary_user(self, open_folder: Path) -> None:
         prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        test = f"import sys; sys.path[:0] = {paths()}; import gateway.store.embedded as e; open(e.binaries() / 'psql')"
+        test = (
+            f"import sys, subprocess; sys.path[:0] = {paths()}; import gateway.store.embedded as embedded; "
+            "open(embedded.binaries() / 'psql'); subprocess.run([sys.executable, '-c', ''], check=True)"
+        )
         python = next((path for path in (sys.executable, SYSTEM_PYTHON) if works([*prefix, path, "-c", test])), None)
         if python is None:
             pytest.skip(f"nobody can reach {REPOSITORY} or run a Python from 3.11 on")
@@ -180,23 +205,25 @@ def test_user_with_and_without_a_name_in_a_namespace(tmp_path: Path, number: int
     wait_until_free(folder)
 
 
-def test_server_that_ends_at_once_is_quoted_and_leaves_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    with EmbeddedServer(folder):
-        pass
-    wait_until_free(folder)
-    with (folder / "cluster" / "postgresql.auto.conf").open("a") as settings:
+def test_server_that_ends_at_once_is_quoted_and_leaves_nothing(data: Path) -> None:
+    with (data / "cluster" / "postgresql.auto.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
-    with pytest.raises(ConfigurationError, match="no_such_setting") as caught, EmbeddedServer(folder):
+    with pytest.raises(ConfigurationError, match="no_such_setting") as caught, EmbeddedServer(data):
         pass
     assert "PostgreSQL ended with code 1" in str(caught.value)
     assert OWN in str(caught.value)
-    wait_until_free(folder)
-    (folder / "cluster" / "postgresql.auto.conf").write_text("")
-    (folder / "cluster" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(ConfigurationError, match="another major version"), EmbeddedServer(folder):
+
+
+def test_files_of_another_major_version_are_named(data: Path) -> None:
+    (data / "cluster" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(ConfigurationError, match="another major version"), EmbeddedServer(data):
         pass
-    wait_until_free(folder)
+
+
+def test_start_that_takes_too_long_is_given_up(data: Path) -> None:
+    with pytest.raises(ConfigurationError, match="time limit") as caught, EmbeddedServer(data, limit_seconds=0.02):
+        pass
+    assert OWN in str(caught.value)
 
 
 def test_share_is_refused_before_anything_is_made(tmp_path: Path) -> None:
@@ -206,8 +233,9 @@ def test_share_is_refused_before_anything_is_made(tmp_path: Path) -> None:
         asked.append(folder)
         return "nfs4"
 
-    with pytest.raises(ConfigurationError, match=r"on a share \(nfs4\)") as caught, EmbeddedServer(
-        tmp_path / "deep" / "data", file_system_of=share
+    with (
+        pytest.raises(ConfigurationError, match=r"on a share \(nfs4\)") as caught,
+        EmbeddedServer(tmp_path / "deep" / "data", file_system_of=share),
     ):
         pass
     assert asked == [tmp_path]
@@ -230,37 +258,31 @@ def test_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_innermost_and_last_mount_decides_and_octal_escapes_are_read() -> None:
-    mounts = "\n".join(
-        [
-            "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw",
-            "30 22 0:40 / /mnt/two\\040words rw - nfs4 server:/x rw",
-            "31 22 0:41 / /mnt/over rw - cifs //server/x rw",
-            "32 22 0:42 / /mnt/over rw - xfs /dev/x rw",
-        ]
-    )
+    mounts = """\
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
+30 22 0:40 / /mnt/two\\040words rw - nfs4 server:/x rw
+31 22 0:41 / /mnt/over rw - cifs //server/x rw
+32 22 0:42 / /mnt/over rw - xfs /dev/x rw
+"""
     assert file_system_in(mounts, Path("/mnt/two words/data")) == "nfs4"
     assert file_system_in(mounts, Path("/mnt/two")) == "ext4"
     assert file_system_in(mounts, Path("/mnt/over/data")) == "xfs"
 
 
 def test_full_disk_and_full_shared_memory_are_told_apart() -> None:
-    shared = 'FATAL:  could not create shared memory segment: No space left on device'
+    shared = "FATAL:  could not create shared memory segment: No space left on device"
     assert "shared memory" in meaning(shared, "?")
     assert meaning('FATAL:  could not write "x": No space left on device', "?") == "the disk is full"
     assert meaning("anything else", "?") == "?"
 
 
-def test_log_keeps_one_old_file_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_keeps_the_newest_and_one_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "LOG_LIMIT_BYTES", 1000)
+    parts = [bytes([letter]) * 65_536 for letter in b"abc"]  # as much as is read at once
+    said = tmp_path / "said"
+    said.write_bytes(b"".join(parts))
     log = Layout(tmp_path).log
-    said = b"".join(b"%06d\n" % number for number in range(40_000))
-    hear, tell = os.pipe()
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=tell) as cat, os.fdopen(hear, "rb", 0) as source:
-        os.close(tell)
-        if os.fork() == 0:
-            assert cat.stdin is not None
-            os.write(cat.stdin.fileno(), said[:7])
-            os._exit(0)
-        cat.communicate(said[7:14])
+    with said.open("rb") as source:
         watcher.keep_log(source, log)
-    assert log.read_bytes() == said[:14]
+    assert (tmp_path / "server.log.1").read_bytes() == parts[1]
+    assert log.read_bytes() == parts[2]

@@ -261,6 +261,11 @@ class TestFaults:
             b'{"n":null,"z":235604.0,"b":[{"n":null,"z" : 1e2}],"c":{}}'
         )
 
+    def test_drift_takes_no_text_for_an_object(self) -> None:
+        document = b'{"k":"a{","l":["{",{"k":"b"}]}'
+        changed = json.loads(drifted(document, Drift(added={"n": "1"})))
+        assert changed == {"n": 1, "k": "a{", "l": ["{", {"n": 1, "k": "b"}]}
+
     @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5))
     def test_drift_never_touches_a_value(self, value: object) -> None:
         document = json.dumps({"k": value, "l": [{"k": value}]}, ensure_ascii=False).encode()

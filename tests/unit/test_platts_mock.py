@@ -274,6 +274,7 @@ class TestRefusals:
             ({"standardid": "150000000000002"}, 200),
             ({"registry": "PVCL"}, 200),
             ({"standardid": "VCS"}, 500),
+            ({"application": "Other"}, 500),
         ],
     )
     def test_a_wrong_but_plausible_standard_has_no_rows(self, change: dict[str, str], status: int) -> None:

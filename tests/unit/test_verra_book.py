@@ -25,13 +25,13 @@ from adapters._platts.mock_rows import (
     PROJECT_KEYS,
     RETIREMENT_KEYS,
 )
-from adapters.verra.book import (
+from adapters.verra.book import Book
+from adapters.verra.book_entries import (
     FIRST_PRESENT_BATCH,
     LAST_FORMER_BATCH,
     UNLISTED_PROJECT_STATUS,
     UNLISTED_STATE,
     Batch,
-    Book,
     Defect,
 )
 from adapters.verra.book_export import PROJECT_HEADINGS, UNIT_HEADINGS, DateStyle, export_csv

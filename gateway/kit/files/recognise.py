@@ -53,17 +53,20 @@ def open_regular(path: Path, limits: Limits) -> BinaryIO:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnusableFile(found=f"no readable file ({reason})", expected=_EXPECTED, where=str(path)) from error
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
-            raise UnusableFile(found=kind, expected=_EXPECTED, where=str(path))
-        if status.st_size > limits.bytes:
-            found, expected = f"a file of {status.st_size:,} bytes", f"at most {limits.bytes:,}"
-            raise UnusableFile(found=found, expected=expected, where=str(path))
+        _require_regular(os.fstat(descriptor), path, limits)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _require_regular(status: os.stat_result, path: Path, limits: Limits) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise UnusableFile(found=kind, expected=_EXPECTED, where=str(path))
+    if status.st_size > limits.bytes:
+        found, expected = f"a file of {status.st_size:,} bytes", f"at most {limits.bytes:,}"
+        raise UnusableFile(found=found, expected=expected, where=str(path))
 
 
 def recognise(file: BinaryIO) -> Literal["csv", "xlsx"]:

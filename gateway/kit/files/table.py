@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,8 +26,8 @@ class Limits:
         bytes: size of the file.
         rows: data rows.
         columns: headings.
-        cell_characters: characters in a cell. Python's csv module, which reads what is not plain, stops at 131,072.
-        record_bytes: bytes in one CSV record, which may span lines.
+        cell_characters: characters in a cell.
+        record_bytes: bytes in one CSV record, which may span lines; also how much is parsed at a time.
         members: files within a workbook's archive.
         uncompressed_bytes: size of a workbook's archive once unpacked.
         compression_ratio: unpacked to packed size of an archive, and of each of its larger members.
@@ -36,7 +38,7 @@ class Limits:
     rows: int = 10_000_000
     columns: int = 200
     cell_characters: int = 65_536
-    record_bytes: int = 16 << 20
+    record_bytes: int = 2 << 20
     members: int = 1_000
     uncompressed_bytes: int = 2 << 30
     compression_ratio: int = 200
@@ -49,7 +51,7 @@ class RaggedRow:
 
     Args:
         row: the data row's number in the file, 1 for the first row after the headings.
-        found: fields in it.
+        found: fields in it; as many as expected where quotes out of place seem to have made one row of several.
         expected: headings.
         text: the row as it stands in the file, its first 2,000 characters.
     """
@@ -150,7 +152,7 @@ def require_rows(count: int, limits: Limits) -> None:
         raise UnusableFile(found=found, expected=expected, where=f"row {count:,}")
 
 
-def checked_cells(frame: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+def _checked_cells(frame: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """The frame with blank cells null. Raises ``UnusableFile`` for a cell over the limit.
 
     Blank is what Unicode calls white space and nothing else. Stripping every cell costs more than parsing it, so
@@ -179,7 +181,10 @@ def _require_short_cells(frame: pl.DataFrame, name: str, limits: Limits) -> None
 
 
 def batched(parts: Iterable[Batch], limits: Limits) -> Generator[Batch]:
-    """The same rows in batches of ``limits.batch_rows``, the last one smaller; none for a table without rows."""
+    """The same rows in batches of ``limits.batch_rows``, the last one smaller; none for a table without rows.
+
+    Blank cells become null. Raises ``UnusableFile`` for a cell over the limit.
+    """
     frames, ragged, height = list[pl.DataFrame](), list[RaggedRow](), 0
     for part in parts:
         frames.append(part.frame)
@@ -191,11 +196,25 @@ def batched(parts: Iterable[Batch], limits: Limits) -> Generator[Batch]:
         while joined.height >= limits.batch_rows:
             whole, joined = joined.head(limits.batch_rows), joined.slice(limits.batch_rows)
             last: int = whole.item(-1, ROW_NUMBER)
-            yield Batch(frame=whole, ragged=tuple(row for row in ragged if row.row < last))
+            yield Batch(frame=_checked_cells(whole, limits), ragged=tuple(row for row in ragged if row.row < last))
             ragged = [row for row in ragged if row.row > last]
         if len(ragged) >= limits.batch_rows:
-            yield Batch(frame=joined, ragged=tuple(ragged))
+            yield Batch(frame=_checked_cells(joined, limits), ragged=tuple(ragged))
             joined, ragged = joined.clear(), []
         frames, height = [joined], joined.height
     if height or ragged:
-        yield Batch(frame=pl.concat(frames), ragged=tuple(ragged))
+        yield Batch(frame=_checked_cells(pl.concat(frames), limits), ragged=tuple(ragged))
+
+
+def framed(headings: Sequence[str], rows: Sequence[Sequence[str | None]], numbers: Sequence[int]) -> pl.DataFrame:
+    """The frame of a batch, of rows that each have a cell per heading, and their numbers."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
+    cells = [pl.Series(name, column, dtype=pl.String) for name, column in zip(headings, columns, strict=True)]
+    return pl.DataFrame([*cells, pl.Series(ROW_NUMBER, numbers, dtype=pl.Int64)])
+
+
+def written(cells: Iterable[str | None]) -> str:
+    """The text of a ragged row, as CSV, where the file's own is not at hand."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()[:RAGGED_TEXT]

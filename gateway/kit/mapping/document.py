@@ -188,6 +188,7 @@ class Library:
     def __init__(self, folder: Traversable, shared: Traversable | None) -> None:
         self._folder = folder
         self._shared = shared
+        self._lists: dict[str, tuple[CodeList, str]] = {}
 
     @classmethod
     def of_package(cls, package: str) -> Library:
@@ -205,11 +206,16 @@ class Library:
 
     def codes(self, name: str) -> tuple[CodeList, str]:
         """A code list: ``project-status`` from the package's own folder, ``common/countries`` from the shared one."""
-        if name.startswith("common/"):
-            if self._shared is None:
-                raise ConfigurationError(f"code list {name}: this mapping package has no common folder beside it")
-            return self._read(CodeList, self._shared / f"{name.removeprefix('common/')}.yaml")
-        return self._read(CodeList, self._folder / f"{name}.yaml")
+        if name not in self._lists:
+            self._lists[name] = self._read(CodeList, self._place(name))
+        return self._lists[name]
+
+    def _place(self, name: str) -> Traversable:
+        if not name.startswith("common/"):
+            return self._folder / f"{name}.yaml"
+        if self._shared is None:
+            raise ConfigurationError(f"code list {name}: this mapping package has no common folder beside it")
+        return self._shared / f"{name.removeprefix('common/')}.yaml"
 
     @staticmethod
     def _read(kind: type[Part], path: Traversable) -> tuple[Part, str]:
@@ -228,7 +234,7 @@ class Library:
             raise ConfigurationError(f"mapping document {path}: {places}") from error
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.CSafeLoader):
     """YAML without surprises: words stay text (``NO`` is Norway), and no key is written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -32,6 +32,11 @@ from gateway.model.serials.columnar import parse_column
 from gateway.model.vocabulary import FieldClass
 
 ROW: Final = "_row"
+SOURCE: Final = "_gateway_source"
+POSITION: Final = "_gateway_position"
+OURS: Final = frozenset({ROW, SOURCE, POSITION})
+"""Columns that the gateway adds to a table: a row's number in it, its document, and its place there."""
+
 FOUND_LIMIT: Final = 200
 DEFECT_COLUMNS: Final = {
     ROW: pl.Int64(),
@@ -51,12 +56,17 @@ class Mapped:
         defects: one row a defect: ``_row``, ``code``, ``field``, ``found``, ``quarantined`` (False: only noted).
         unknown: source columns that the document does not know.
         missing: columns that the document knows, does not call optional, and that the source does not have.
+        units: the sum of every quantity that could be read, quarantined rows included; what a market's own total is
+            compared with.
+        units_unreadable: how many rows have no readable quantity.
     """
 
     rows: pl.DataFrame
     defects: pl.DataFrame
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
+    units: int
+    units_unreadable: int
 
     def quarantined(self) -> pl.Series:
         """The row numbers of the records that were not accepted, each once, in order."""
@@ -115,12 +125,15 @@ class Mapping:
         rows = pl.DataFrame([table.get_column(ROW), self._native_key(table), *fields.values()])
         if bad.len():
             rows = rows.filter(~pl.col(ROW).is_in(bad.implode()))
-        known = self.document.paths() | {ROW}
+        known = self.document.paths() | OURS
+        quantity = fields.get("quantity", pl.Series([], dtype=pl.Int64))
         return Mapped(
             rows,
             defects,
             unknown=tuple(name for name in table.columns if name not in known),
             missing=self.missing_columns(tuple(table.columns)),
+            units=int(quantity.sum()),
+            units_unreadable=quantity.null_count(),
         )
 
     def _rules(self) -> dict[str, Rule]:

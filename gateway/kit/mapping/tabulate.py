@@ -25,8 +25,23 @@ def tabulate(document: Json, rows: str) -> pl.DataFrame:
     listed = [members(row, f"{rows} element") for row in elements(found, f"the member {path!r}")]
     if len(listed) > ROWS_LIMIT:
         raise Undecodable(f"found {len(listed)} rows in one document, expected {ROWS_LIMIT} at most")
-    names = dict.fromkeys(name for row in listed for name in row)
-    return pl.DataFrame({name: pl.Series([_text(row.get(name)) for row in listed], dtype=pl.String) for name in names})
+    names = list(listed[0]) if listed else []
+    if all(list(row) == names for row in listed):
+        values = list(zip(*(row.values() for row in listed), strict=True))
+    else:
+        names = list(dict.fromkeys(name for row in listed for name in row))
+        values = [tuple(row.get(name) for row in listed) for name in names]
+    return pl.DataFrame([_column(name, column) for name, column in zip(names, values, strict=True)])
+
+
+def _column(name: str, values: tuple[Json, ...]) -> pl.Series:
+    """A column of text; the checks are here because pages have sixty columns, most of them empty or all text."""
+    kinds = set(map(type, values))
+    if kinds == {type(None)}:
+        return pl.Series(name, [None], pl.String).new_from_index(0, len(values))
+    if kinds <= {str, type(None)}:
+        return pl.Series(name, values, pl.String)
+    return pl.Series(name, [_text(value) for value in values], pl.String)
 
 
 def _text(value: Json) -> str | None:

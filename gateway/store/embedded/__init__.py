@@ -38,6 +38,7 @@ The races, and what becomes of them:
 - *Reboot, or a container started anew*: no lock survives. A process id in a stale ``postmaster.pid`` that by now
   belongs to another program would make PostgreSQL refuse to start; the file is removed only then, and only after no
   postgres process was found that works in the cluster. Stale sockets go with it.
+- *Watcher or PostgreSQL is killed during a start*: that attach fails and says so; the next one starts again.
 - *fork*: descriptors are close-on-exec, and a forked child closes its copies at once: it is no user. One that needs
   the server for longer than its parent attaches by itself.
 
@@ -50,6 +51,9 @@ nothing works here that would not work with a PostgreSQL of your own, and SQL ne
 **Privileges.** See ``privileges``. PostgreSQL refuses to be root: then it runs in a user namespace in which root has
 another number, or as an existing unprivileged user. No system user is made, and nothing outside the data directory
 changes its owner or its permissions.
+
+What is asked of ``/proc`` (orphans, namespaces, the number of users) and of ``prctl`` is Linux; elsewhere the locks
+alone hold, and a killed watcher's server lives until the machine or a person ends it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def readable_copy(source: Path, layout: Layout, parents: Sequence[Path]) -> Path
     if recorded is not None:
         return recorded / PACKAGE / "pginstall"
     for parent in (layout.root, *parents):
-        if all_may_pass(parent):
+        if all_may_run_from(parent):
             folder = Path(tempfile.mkdtemp(prefix="carbon-gateway-postgresql-", dir=parent))
             write_text(layout.copy_record, str(folder))  # before the copy, so that a crash leaves nothing unknown
             for part in (f"{PACKAGE}/pginstall", f"{PACKAGE}.libs"):
@@ -75,9 +75,13 @@ def readable_copy(source: Path, layout: Layout, parents: Sequence[Path]) -> Path
     return None
 
 
-def all_may_pass(folder: Path) -> bool:
-    """Whether every user may walk through a folder: it and all above it let others pass."""
-    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+def all_may_run_from(folder: Path) -> bool:
+    """Whether every user may walk through a folder and all above it, and run programs that lie in it."""
+    return (
+        folder.is_dir()
+        and all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+        and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    )
 
 
 def _copy(source: str, target: str) -> None:

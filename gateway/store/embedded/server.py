@@ -76,7 +76,7 @@ class EmbeddedServer:
         data_directory: made, with mode 0700, where it is absent.
         privilege: how root may start the server; an ordinary user's server always runs as that user.
         copy_parents: folders in which a copy of the binaries may be made when the user that root drops to cannot
-            reach them.
+            reach them; by default the system's temporary ones.
         file_system_of: the type of the file system that a folder is on.
         limit_seconds: after which a start has failed.
     """
@@ -86,13 +86,13 @@ class EmbeddedServer:
         data_directory: Path,
         *,
         privilege: Privilege = Privilege.AUTOMATIC,
-        copy_parents: Sequence[Path] = (Path(tempfile.gettempdir()), Path("/var/tmp")),  # noqa: S108  # in a private folder
+        copy_parents: Sequence[Path] | None = None,
         file_system_of: Callable[[Path], str] = file_system,
         limit_seconds: float = START_LIMIT_SECONDS,
     ) -> None:
         self._layout = Layout(data_directory.absolute())
         self._privilege = privilege
-        self._copy_parents = tuple(str(parent) for parent in copy_parents)
+        self._copy_parents = copy_parents
         self._file_system_of = file_system_of
         self._limit_seconds = limit_seconds
         self._users: FileLock | None = None
@@ -119,15 +119,16 @@ class EmbeddedServer:
 
     def _attach(self, deadline: float) -> tuple[FileLock, ServerAddress]:
         start = FileLock(self._layout.start_lock)
-        users = FileLock(self._layout.users_lock)
         try:
             start.take_before(deadline, shared=False)
-            users.take_before(deadline, shared=True)
-            state = self._running(deadline)
-            return users, ServerAddress(state.socket_folder, read_text(self._layout.password))
-        except BaseException:
-            users.give_up()
-            raise
+            users = FileLock(self._layout.users_lock)
+            try:
+                users.take_before(deadline, shared=True)
+                state = self._running(deadline)
+                return users, ServerAddress(state.socket_folder, read_text(self._layout.password))
+            except BaseException:
+                users.give_up()
+                raise
         finally:
             start.give_up()
 
@@ -149,44 +150,50 @@ class EmbeddedServer:
             time.sleep(POLL_SECONDS)
 
     def _start(self, watcher_lock: FileLock, deadline: float) -> State:
+        parents = self._copy_parents
+        if parents is None:
+            parents = (Path(tempfile.gettempdir()), Path("/var/tmp"))  # noqa: S108  # in a new folder of our own there
+        remaining = deadline - time.monotonic()
         plan = Plan(
             data_directory=str(self._layout.root),
             installation=str(installation()),
             privilege=self._privilege.value,
-            copy_parents=self._copy_parents,
-            limit_seconds=self._limit_seconds,
+            copy_parents=tuple(str(parent) for parent in parents),
+            limit_seconds=remaining * 0.9,  # so that it can still say what kept it
         )
-        log = open_private(self._layout.watcher_log, os.O_WRONLY | os.O_TRUNC)
-        hear, tell = os.pipe()
-        try:
-            process = subprocess.Popen(  # noqa: S603  # our own interpreter and module, no shell
-                [
-                    sys.executable,
-                    *("-I", "-S", "-c", _RUN_WATCHER),
-                    str(Path(gateway.__path__[0]).parent),
-                    *(str(tell), str(watcher_lock.descriptor)),
-                    str(self._layout.root),  # for whoever looks at the list of processes
-                ],
-                cwd="/",
-                pass_fds=(tell, watcher_lock.descriptor),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            )
-            process.communicate(json.dumps(asdict(plan)).encode(), timeout=max(1.0, deadline - time.monotonic()))
-            os.close(tell)
-            tell = -1
-            report = hear_line(hear, deadline)
-        finally:
-            for descriptor in (log, hear, tell):
-                if descriptor >= 0:
-                    os.close(descriptor)
-        outcome = json.loads(report or "{}")
+        report = run_watcher(plan, self._layout, watcher_lock, deadline)
+        outcome = json.loads(report) if report.endswith(b"\n") else {}
         if "state" in outcome:
             return State(**outcome["state"])
         if "failure" in outcome:
             raise ConfigurationError(outcome["failure"])
-        raise cannot_start(self._layout.root, "its watcher gave no answer", tail(self._layout.watcher_log))
+        cause = "its watcher gave no answer" if deadline > time.monotonic() else "the time limit ran out"
+        raise cannot_start(self._layout.root, cause, tail(self._layout.watcher_log))
+
+
+def run_watcher(plan: Plan, layout: Layout, watcher_lock: FileLock, deadline: float) -> bytes:
+    """Start the watcher, detached, with the lock handed over; what it reports, or less where it died or was late."""
+    log = open_private(layout.watcher_log, os.O_WRONLY | os.O_TRUNC)
+    hear, tell = os.pipe()
+    try:
+        command = [sys.executable, "-I", "-S", "-c", _RUN_WATCHER, str(Path(gateway.__path__[0]).parent)]
+        with subprocess.Popen(  # noqa: S603  # our own interpreter and module, no shell
+            [*command, str(tell), str(watcher_lock.descriptor), str(layout.root)],  # the last for who lists processes
+            cwd="/",
+            pass_fds=(tell, watcher_lock.descriptor),
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        ) as process:
+            process.communicate(json.dumps(asdict(plan)).encode())  # it forks at once and ends
+        os.close(tell)
+        tell = -1
+        return hear_line(hear, deadline)
+    finally:
+        for descriptor in (log, hear, tell):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 def refuse_shares(data_directory: Path, file_system_of: Callable[[Path], str]) -> None:

@@ -14,9 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -36,7 +35,16 @@ from gateway.store.embedded.layout import (
 )
 from gateway.store.embedded.locks import FileLock
 from gateway.store.embedded.obstacles import cannot_start, meaning
-from gateway.store.embedded.privileges import Identity, Kind, Privilege, give, identities, reach, run
+from gateway.store.embedded.privileges import (
+    UNPRIVILEGED_USERS,
+    Identity,
+    Kind,
+    Privilege,
+    give,
+    identities,
+    reach,
+    run,
+)
 from gateway.store.embedded.privileges import start as start_process
 
 LOG_LIMIT_BYTES = 10_000_000
@@ -54,7 +62,7 @@ class Plan:
         installation: the PostgreSQL installation of the wheel.
         privilege: how root may start the server.
         copy_parents: folders in which a readable copy of the binaries may be made.
-        limit_seconds: for PostgreSQL to become ready.
+        limit_seconds: from here until PostgreSQL is ready.
     """
 
     data_directory: str
@@ -64,42 +72,45 @@ class Plan:
     limit_seconds: float
 
 
-def main() -> None:
-    """Detach, supervise, end. Arguments: the descriptors of the report pipe and of the watcher lock. Stdin: the plan.
+class Report:
+    """The pipe to whoever started us, for one line of JSON: the state of the server, or ``{"failure": ...}``."""
 
-    The report is one line of JSON: the state of the running server, or ``{"failure": ...}``.
-    """
-    report, watcher_lock = int(sys.argv[1]), int(sys.argv[2])
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, outcome: dict[str, object]) -> None:
+        """Say it, once; who should hear it may be gone by now."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(BrokenPipeError):
+                os.write(descriptor, f"{json.dumps(outcome)}\n".encode())
+            os.close(descriptor)
+
+
+def main() -> None:
+    """Detach, supervise, end. Arguments: descriptors of the report pipe and of the watcher lock. Stdin: the plan."""
+    report, watcher_lock = Report(int(sys.argv[1])), int(sys.argv[2])
     plan = Plan(**json.load(sys.stdin))
     if os.fork():
         os._exit(0)  # whoever started us has no child to wait for
-    os.setsid()
     os.umask(0o077)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would be so in us too, and we could not wait
     layout = Layout(Path(plan.data_directory))
     try:
         supervise(plan, layout, report)
-    except Exception as error:
-        failure = str(error)
-        if not isinstance(error, ConfigurationError):
-            traceback.print_exc()  # to watcher.log
-            failure = str(cannot_start(layout.root, f"{type(error).__name__}: {error}"))
-        tell(report, {"failure": failure})
+    except ConfigurationError as error:
+        report.tell({"failure": str(error)})
         raise SystemExit(1) from error
+    except Exception as error:
+        report.tell({"failure": str(cannot_start(layout.root, f"{type(error).__name__}: {error}"))})
+        raise  # with its traceback, to watcher.log
     finally:
         os.close(watcher_lock)
 
 
-def tell(report: int, outcome: dict[str, object]) -> None:
-    """Report to whoever started us, who may be gone by now, or have been told before."""
-    try:
-        os.write(report, f"{json.dumps(outcome)}\n".encode())
-        os.close(report)
-    except OSError:
-        return
-
-
-def supervise(plan: Plan, layout: Layout, report: int) -> None:
+def supervise(plan: Plan, layout: Layout, report: Report) -> None:
     """Start the server, wait for a reason to stop it, stop it."""
+    deadline = time.monotonic() + plan.limit_seconds
     users = FileLock(layout.users_lock)
     end_orphans(layout)
     identity, installation, version = settle(plan, layout)
@@ -108,12 +119,14 @@ def supervise(plan: Plan, layout: Layout, report: int) -> None:
     initialise(identity, installation, layout)
     sockets = socket_folder(layout, identity)
     with running(identity, installation, layout, sockets) as server:
-        wait_until_ready(server, layout, time.monotonic() + plan.limit_seconds)
+        wait_until_ready(server, layout, deadline)
         state = State(server.process.pid, os.getpid(), str(sockets), version, str(identity))
         write_state(layout, state)
-        tell(report, {"state": asdict(state)})
-        wait_for_end(server, users)
-        layout.state.unlink(missing_ok=True)
+        report.tell({"state": asdict(state)})
+        try:
+            wait_for_end(server, users)
+        finally:
+            layout.state.unlink(missing_ok=True)
 
 
 def settle(plan: Plan, layout: Layout) -> tuple[Identity, Path, str]:
@@ -140,7 +153,7 @@ def settle(plan: Plan, layout: Layout) -> tuple[Identity, Path, str]:
         if code == 0:
             return identity, copy, output
         refusals.append(f"{identity}, with a copy: {output}")
-    tried = "\n".join(refusals) or f"no user of {', '.join(p.value for p in Privilege)} exists"
+    tried = "\n".join(refusals) or f"there is none of the users {', '.join(UNPRIVILEGED_USERS)}"
     raise cannot_start(layout.root, meaning(tried, "its binaries cannot be reached or run"), tried)
 
 

@@ -57,11 +57,11 @@ event = Table(
     Index(None, "subject"),
 )
 
-APPEND_ONLY_FUNCTION: Final = """
+REFUSE_CHANGE: Final = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
   RAISE EXCEPTION USING
-    MESSAGE = TG_TABLE_NAME || ' is append-only, ' || TG_OP || ' refused',
+    MESSAGE = TG_TABLE_NAME || ' is kept for ever, ' || TG_OP || ' refused',
     ERRCODE = 'integrity_constraint_violation';
 END $body$
 """
@@ -69,5 +69,5 @@ APPEND_ONLY_TRIGGER: Final = """
 CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
-listen(event, "after_create", DDL(APPEND_ONLY_FUNCTION))
+listen(METADATA, "before_create", DDL(REFUSE_CHANGE))
 listen(event, "after_create", DDL(APPEND_ONLY_TRIGGER))

@@ -11,6 +11,123 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.execute(
+        """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+  RAISE EXCEPTION USING
+    MESSAGE = TG_TABLE_NAME || ' is kept for ever, ' || TG_OP || ' refused',
+    ERRCODE = 'integrity_constraint_violation';
+END $body$
+"""
+    )
+    op.create_table(
+        "batch",
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column(
+            "record_key",
+            sa.Text(),
+            nullable=False,
+            comment="space:first-last; the market's own id where a registry has no ranges",
+        ),
+        sa.Column(
+            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
+        ),
+        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
+        sa.Column("serial", sa.Text(), nullable=False),
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=True),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("quantity_unit", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("unit_kind", sa.Text(), nullable=False),
+        sa.Column("vintage_start", sa.Date(), nullable=False),
+        sa.Column("vintage_end", sa.Date(), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=True),
+        sa.Column("labels", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("labels_native", sa.Text(), nullable=True),
+        sa.Column("country", sa.Text(), nullable=True),
+        sa.Column("country_native", sa.Text(), nullable=True),
+        sa.Column("methodologies_native", sa.Text(), nullable=True),
+        sa.Column("project_name", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_native", sa.Text(), nullable=True),
+        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
+        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
+        sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("batch_quantity_unit_known_check")),
+        sa.CheckConstraint(
+            "state IN ('issued', 'active', 'on_hold', 'retired', 'cancelled', 'retired_or_cancelled')",
+            name=op.f("batch_state_known_check"),
+        ),
+        sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("batch_range_whole_check")),
+        sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("batch_count_check")),
+        sa.CheckConstraint("quantity >= 1", name=op.f("batch_quantity_positive_check")),
+        sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("batch_vintage_forward_check")),
+        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("batch_pkey")),
+    )
+    op.create_index(op.f("batch_market_project_id_idx"), "batch", ["market", "project_id"], unique=False)
+    op.create_table(
+        "block",
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column(
+            "record_key",
+            sa.Text(),
+            nullable=False,
+            comment="space:first-last; the market's own id where a registry has no ranges",
+        ),
+        sa.Column(
+            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
+        ),
+        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
+        sa.Column("serial", sa.Text(), nullable=False),
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=True),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("quantity_unit", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("batch_id", sa.Text(), nullable=True),
+        sa.Column("unit_kind", sa.Text(), nullable=False),
+        sa.Column("vintage_start", sa.Date(), nullable=False),
+        sa.Column("vintage_end", sa.Date(), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=True),
+        sa.Column("labels", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("labels_native", sa.Text(), nullable=True),
+        sa.Column("country", sa.Text(), nullable=True),
+        sa.Column("country_native", sa.Text(), nullable=True),
+        sa.Column("methodologies_native", sa.Text(), nullable=True),
+        sa.Column("project_name", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_native", sa.Text(), nullable=True),
+        sa.Column("buffer", sa.Boolean(), nullable=False),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.Column("beneficiary", sa.Text(), nullable=True),
+        sa.Column("reason_native", sa.Text(), nullable=True),
+        sa.Column("remarks", sa.Text(), nullable=True),
+        sa.Column("class_id", sa.Text(), nullable=False),
+        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
+        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
+        sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("block_quantity_unit_known_check")),
+        sa.CheckConstraint(
+            "state IN ('issued', 'active', 'on_hold', 'retired', 'cancelled', 'retired_or_cancelled')",
+            name=op.f("block_state_known_check"),
+        ),
+        sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("block_range_whole_check")),
+        sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("block_count_check")),
+        sa.CheckConstraint("quantity >= 1", name=op.f("block_quantity_positive_check")),
+        sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("block_vintage_forward_check")),
+        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("block_pkey")),
+    )
+    op.create_index(op.f("block_market_project_id_idx"), "block", ["market", "project_id"], unique=False)
     op.create_table(
         "event",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -24,6 +141,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("event_pkey")),
     )
     op.create_index(op.f("event_subject_idx"), "event", ["subject"], unique=False)
+    op.create_table(
+        "project",
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("record_key", sa.Text(), nullable=False, comment="the project's id at its registry"),
+        sa.Column(
+            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
+        ),
+        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state_native", sa.Text(), nullable=True),
+        sa.Column("proponent", sa.Text(), nullable=True),
+        sa.Column("country", sa.Text(), nullable=True),
+        sa.Column("country_native", sa.Text(), nullable=True),
+        sa.Column("region_native", sa.Text(), nullable=True),
+        sa.Column("sectors_native", sa.Text(), nullable=True),
+        sa.Column("activities_native", sa.Text(), nullable=True),
+        sa.Column("methodologies_native", sa.Text(), nullable=True),
+        sa.Column("estimated_annual_units", sa.BigInteger(), nullable=True),
+        sa.Column("registered_on", sa.Date(), nullable=True),
+        sa.Column("crediting_start", sa.Date(), nullable=True),
+        sa.Column("crediting_end", sa.Date(), nullable=True),
+        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
+        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
+        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
+        sa.CheckConstraint(
+            "state IN ('development', 'validation', 'review', 'registered', 'on_hold', 'denied', 'rejected', 'withdrawn', 'inactive', 'transferred', 'unstated')",
+            name=op.f("project_state_known_check"),
+        ),
+        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("project_pkey")),
+    )
     op.create_table(
         "pull",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -93,159 +244,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", "position", name=op.f("raw_chunk_pkey")),
     )
     op.create_table(
-        "batch",
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column(
-            "record_key",
-            sa.Text(),
-            nullable=False,
-            comment="space:first-last; the market's own id where a registry has no ranges",
-        ),
-        sa.Column(
-            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
-        ),
-        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
-        sa.Column("serial", sa.Text(), nullable=False),
-        sa.Column("space", sa.Text(), nullable=False),
-        sa.Column("first", sa.BigInteger(), nullable=True),
-        sa.Column("last", sa.BigInteger(), nullable=True),
-        sa.Column("quantity", sa.BigInteger(), nullable=False),
-        sa.Column("quantity_unit", sa.Text(), nullable=False),
-        sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("batch_id", sa.Text(), nullable=True),
-        sa.Column("unit_kind", sa.Text(), nullable=False),
-        sa.Column("vintage_start", sa.Date(), nullable=False),
-        sa.Column("vintage_end", sa.Date(), nullable=False),
-        sa.Column("issued_on", sa.Date(), nullable=True),
-        sa.Column("labels", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("labels_native", sa.Text(), nullable=True),
-        sa.Column("country", sa.Text(), nullable=True),
-        sa.Column("country_native", sa.Text(), nullable=True),
-        sa.Column("methodologies_native", sa.Text(), nullable=True),
-        sa.Column("project_name", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("state_native", sa.Text(), nullable=True),
-        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="first seen"),
-        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="missing from a complete pull"),
-        sa.Column("source", sa.BigInteger(), nullable=False, comment="what said so"),
-        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
-        sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("batch_quantity_unit_known_check")),
-        sa.CheckConstraint(
-            "state IN ('issued', 'active', 'on_hold', 'retired', 'cancelled', 'retired_or_cancelled')",
-            name=op.f("batch_state_known_check"),
-        ),
-        sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("batch_range_whole_check")),
-        sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("batch_count_check")),
-        sa.CheckConstraint("quantity >= 1", name=op.f("batch_quantity_positive_check")),
-        sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("batch_vintage_forward_check")),
-        sa.ForeignKeyConstraint(["changed_pull"], ["pull.id"], name=op.f("batch_changed_pull_fkey")),
-        sa.ForeignKeyConstraint(["first_pull"], ["pull.id"], name=op.f("batch_first_pull_fkey")),
-        sa.ForeignKeyConstraint(["gone_pull"], ["pull.id"], name=op.f("batch_gone_pull_fkey")),
-        sa.ForeignKeyConstraint(["source"], ["pull_document.id"], name=op.f("batch_source_fkey")),
-        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("batch_pkey")),
-    )
-    op.create_index(op.f("batch_market_project_id_idx"), "batch", ["market", "project_id"], unique=False)
-    op.create_table(
-        "block",
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column(
-            "record_key",
-            sa.Text(),
-            nullable=False,
-            comment="space:first-last; the market's own id where a registry has no ranges",
-        ),
-        sa.Column(
-            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
-        ),
-        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
-        sa.Column("serial", sa.Text(), nullable=False),
-        sa.Column("space", sa.Text(), nullable=False),
-        sa.Column("first", sa.BigInteger(), nullable=True),
-        sa.Column("last", sa.BigInteger(), nullable=True),
-        sa.Column("quantity", sa.BigInteger(), nullable=False),
-        sa.Column("quantity_unit", sa.Text(), nullable=False),
-        sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("batch_id", sa.Text(), nullable=True),
-        sa.Column("unit_kind", sa.Text(), nullable=False),
-        sa.Column("vintage_start", sa.Date(), nullable=False),
-        sa.Column("vintage_end", sa.Date(), nullable=False),
-        sa.Column("issued_on", sa.Date(), nullable=True),
-        sa.Column("labels", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("labels_native", sa.Text(), nullable=True),
-        sa.Column("country", sa.Text(), nullable=True),
-        sa.Column("country_native", sa.Text(), nullable=True),
-        sa.Column("methodologies_native", sa.Text(), nullable=True),
-        sa.Column("project_name", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("state_native", sa.Text(), nullable=True),
-        sa.Column("buffer", sa.Boolean(), nullable=False),
-        sa.Column("ended_on", sa.Date(), nullable=True),
-        sa.Column("holder", sa.Text(), nullable=True),
-        sa.Column("beneficiary", sa.Text(), nullable=True),
-        sa.Column("reason_native", sa.Text(), nullable=True),
-        sa.Column("remarks", sa.Text(), nullable=True),
-        sa.Column("class_id", sa.Text(), nullable=False),
-        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="first seen"),
-        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="missing from a complete pull"),
-        sa.Column("source", sa.BigInteger(), nullable=False, comment="what said so"),
-        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
-        sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("block_quantity_unit_known_check")),
-        sa.CheckConstraint(
-            "state IN ('issued', 'active', 'on_hold', 'retired', 'cancelled', 'retired_or_cancelled')",
-            name=op.f("block_state_known_check"),
-        ),
-        sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("block_range_whole_check")),
-        sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("block_count_check")),
-        sa.CheckConstraint("quantity >= 1", name=op.f("block_quantity_positive_check")),
-        sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("block_vintage_forward_check")),
-        sa.ForeignKeyConstraint(["changed_pull"], ["pull.id"], name=op.f("block_changed_pull_fkey")),
-        sa.ForeignKeyConstraint(["first_pull"], ["pull.id"], name=op.f("block_first_pull_fkey")),
-        sa.ForeignKeyConstraint(["gone_pull"], ["pull.id"], name=op.f("block_gone_pull_fkey")),
-        sa.ForeignKeyConstraint(["source"], ["pull_document.id"], name=op.f("block_source_fkey")),
-        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("block_pkey")),
-    )
-    op.create_index(op.f("block_market_project_id_idx"), "block", ["market", "project_id"], unique=False)
-    op.create_table(
-        "project",
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column("record_key", sa.Text(), nullable=False, comment="the project's id at its registry"),
-        sa.Column(
-            "copy", sa.Integer(), nullable=False, comment="0, or more where a market shows one record several times"
-        ),
-        sa.Column("native_key", sa.Text(), nullable=True, comment="the market's own id of the row, where it has one"),
-        sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("state_native", sa.Text(), nullable=True),
-        sa.Column("proponent", sa.Text(), nullable=True),
-        sa.Column("country", sa.Text(), nullable=True),
-        sa.Column("country_native", sa.Text(), nullable=True),
-        sa.Column("region_native", sa.Text(), nullable=True),
-        sa.Column("sectors_native", sa.Text(), nullable=True),
-        sa.Column("activities_native", sa.Text(), nullable=True),
-        sa.Column("methodologies_native", sa.Text(), nullable=True),
-        sa.Column("estimated_annual_units", sa.BigInteger(), nullable=True),
-        sa.Column("registered_on", sa.Date(), nullable=True),
-        sa.Column("crediting_start", sa.Date(), nullable=True),
-        sa.Column("crediting_end", sa.Date(), nullable=True),
-        sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="first seen"),
-        sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="missing from a complete pull"),
-        sa.Column("source", sa.BigInteger(), nullable=False, comment="what said so"),
-        sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
-        sa.CheckConstraint(
-            "state IN ('development', 'validation', 'review', 'registered', 'on_hold', 'denied', 'rejected', 'withdrawn', 'inactive', 'transferred', 'unstated')",
-            name=op.f("project_state_known_check"),
-        ),
-        sa.ForeignKeyConstraint(["changed_pull"], ["pull.id"], name=op.f("project_changed_pull_fkey")),
-        sa.ForeignKeyConstraint(["first_pull"], ["pull.id"], name=op.f("project_first_pull_fkey")),
-        sa.ForeignKeyConstraint(["gone_pull"], ["pull.id"], name=op.f("project_gone_pull_fkey")),
-        sa.ForeignKeyConstraint(["source"], ["pull_document.id"], name=op.f("project_source_fkey")),
-        sa.PrimaryKeyConstraint("market", "record_key", "copy", name=op.f("project_pkey")),
-    )
-    op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("market", sa.Text(), nullable=False),
@@ -273,18 +271,11 @@ def upgrade() -> None:
     )
     op.create_index("quarantine_row_key", "quarantine", ["market", "mapping", "record_key", "copy"], unique=True)
     op.execute(
-        """
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
-BEGIN
-  RAISE EXCEPTION USING
-    MESSAGE = TG_TABLE_NAME || ' is append-only, ' || TG_OP || ' refused',
-    ERRCODE = 'integrity_constraint_violation';
-END $body$
-"""
+        "CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
-    op.execute(
-        """
-CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
-FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
-"""
-    )
+    for kept in ("pull", "pull_document"):
+        op.execute(
+            f"CREATE TRIGGER {kept}_kept BEFORE DELETE OR TRUNCATE ON {kept} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )

@@ -1,0 +1,105 @@
+"""The composition root: the only module that knows everybody, and the only one that asks the real clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.kit.manifest import Clock, Manifest
+from gateway.markets.linked import LinkedMarket, link
+from gateway.markets.registry import installed
+from gateway.model.errors import ConfigurationError
+from gateway.settings import Settings
+from gateway.store import schema
+from gateway.store.database import Database
+from gateway.store.embedded import EmbeddedServer
+
+
+def now() -> datetime:
+    """The instant, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A running gateway: its database, its adapters, its settings and its clock."""
+
+    settings: Settings
+    database: Database
+    manifests: Mapping[str, Manifest]
+    clock: Clock
+
+    def manifest(self, market: str) -> Manifest:
+        """A market's manifest. Raises ConfigurationError naming the markets there are."""
+        found = self.manifests.get(market)
+        if found is None:
+            raise ConfigurationError(f"no market is called {market!r}; there are {', '.join(sorted(self.manifests))}")
+        return found
+
+    def link(self, market: str, settings: Mapping[str, Any] | None = None) -> AbstractAsyncContextManager[LinkedMarket]:
+        """A market, bound to its settings (those given win over the environment's)."""
+        merged = dict(self.settings.markets.get(market, {})) | dict(settings or {})
+        return link(self.manifest(market), merged, self.clock)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, prepared: bool = True, clock: Clock = now) -> AsyncIterator[Application]:
+    """The gateway for as long as the context lasts; its embedded PostgreSQL stops with the last process that uses it.
+
+    Args:
+        prepared: bring the embedded database's schema up to date, and require it of one of your own.
+
+    Raises ConfigurationError when it cannot start, saying what to change.
+    """
+    configure_logs(settings)
+    manifests = installed()
+    async with _database(settings) as database:
+        if prepared and settings.database_url is None:
+            await schema.upgrade(database)
+        elif prepared:
+            await schema.require_current(database)
+        yield Application(settings, database, manifests, clock)
+
+
+def embedded_directory(settings: Settings) -> Path:
+    """Where the embedded PostgreSQL keeps its files."""
+    return settings.data_directory / "postgresql"
+
+
+def configure_logs(settings: Settings) -> None:
+    """Structured logs, one line each, on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    if settings.database_url is not None:
+        async with Database(settings.database_url.get_secret_value()) as database:
+            yield database
+        return
+    server = EmbeddedServer(embedded_directory(settings))
+    address = await asyncio.to_thread(server.__enter__)
+    try:
+        async with Database(address.url) as database:
+            yield database
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)

@@ -1,0 +1,305 @@
+"""What the catalogue can be asked, each answer bounded and in a stable order.
+
+Rows are plain mappings of column to value: units as integers, days as ``date``. ``total`` is how many there are in all,
+so that a cut list says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.model.vocabulary import PullStatus, UnitState
+from gateway.store.tables.catalogue import batch, block, drift, project, pull, pull_document, quarantine
+from gateway.store.tables.store import event
+
+ROWS_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Some rows of a list, and how many it has."""
+
+    rows: list[dict[str, Any]]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFilter:
+    """Which blocks are asked for; None asks for all.
+
+    Attributes:
+        vintage: a year; blocks whose vintage period touches it.
+        country: an ISO code or the registry's own word, in any case.
+        label: one of our label codes (``CORSIA-PILOT-ELIGIBLE``).
+    """
+
+    market: str | None = None
+    project: str | None = None
+    vintage: int | None = None
+    state: UnitState | None = None
+    country: str | None = None
+    label: str | None = None
+    class_id: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter as SQL conditions on blocks; gone ones are never among them."""
+        wanted: list[ColumnElement[bool]] = [block.c.gone_pull.is_(None)]
+        if self.market is not None:
+            wanted.append(block.c.market == self.market)
+        if self.project is not None:
+            wanted.append(block.c.project_id == self.project)
+        if self.vintage is not None:
+            wanted.append(block.c.vintage_start <= date(self.vintage, 12, 31))
+            wanted.append(block.c.vintage_end >= date(self.vintage, 1, 1))
+        if self.state is not None:
+            wanted.append(block.c.state == self.state.value)
+        if self.country is not None:
+            wanted.append(_in_country(block.c.country, block.c.country_native, self.country))
+        if self.label is not None:
+            wanted.append(block.c.labels.contains([self.label.upper()]))
+        if self.class_id is not None:
+            wanted.append(block.c.class_id == self.class_id)
+        return wanted
+
+
+async def blocks(connection: AsyncConnection, wanted: BlockFilter, limit: int) -> Answer:
+    """Blocks, in the order of their serials."""
+    conditions = wanted.conditions()
+    shown = select(
+        block.c.market,
+        block.c.project_id,
+        block.c.project_name,
+        block.c.serial,
+        block.c.space,
+        block.c.first,
+        block.c.last,
+        block.c.quantity,
+        block.c.quantity_unit,
+        block.c.unit_kind,
+        block.c.vintage_start,
+        block.c.vintage_end,
+        block.c.state,
+        block.c.state_native,
+        block.c.buffer,
+        block.c.labels,
+        block.c.country,
+        block.c.country_native,
+        block.c.issued_on,
+        block.c.ended_on,
+        block.c.holder,
+        block.c.class_id,
+    ).where(*conditions)
+    order = (block.c.market, block.c.space, block.c.first, block.c.record_key, block.c.copy)
+    return await _answer(connection, shown.order_by(*order), block, conditions, limit)
+
+
+async def classes(connection: AsyncConnection, wanted: BlockFilter, limit: int) -> Answer:
+    """Credit classes with their units: active ones (which can be sold), in the buffer, and ended."""
+    conditions = wanted.conditions()
+    active = and_(block.c.state == UnitState.ACTIVE.value, ~block.c.buffer)
+    ended = block.c.state.in_([UnitState.RETIRED.value, UnitState.CANCELLED.value, UnitState.RETIRED_OR_CANCELLED.value])
+    shown = (
+        select(
+            block.c.market,
+            block.c.class_id,
+            func.min(block.c.project_id).label("project_id"),
+            func.min(block.c.project_name).label("project_name"),
+            func.min(block.c.country).label("country"),
+            func.count().label("blocks"),
+            _units(active).label("active"),
+            _units(and_(block.c.buffer)).label("buffer"),
+            _units(ended).label("ended"),
+            func.min(block.c.quantity_unit).label("quantity_unit"),
+        )
+        .where(*conditions)
+        .group_by(block.c.market, block.c.class_id)
+        .order_by(_units(active).desc(), block.c.market, block.c.class_id)
+    )
+    total = await connection.scalar(select(func.count()).select_from(shown.order_by(None).subquery()))
+    rows = await connection.execute(shown.limit(min(limit, ROWS_LIMIT)))
+    return Answer([dict(row._mapping) for row in rows], int(total or 0))
+
+
+async def projects(
+    connection: AsyncConnection,
+    *,
+    market: str | None,
+    state: str | None,
+    country: str | None,
+    text: str | None,
+    limit: int,
+) -> Answer:
+    """Projects, in the order of their ids; ``text`` is looked for in name and proponent."""
+    conditions: list[ColumnElement[bool]] = [project.c.gone_pull.is_(None)]
+    if market is not None:
+        conditions.append(project.c.market == market)
+    if state is not None:
+        conditions.append(or_(project.c.state == state.lower(), func.lower(project.c.state_native) == state.lower()))
+    if country is not None:
+        conditions.append(_in_country(project.c.country, project.c.country_native, country))
+    if text is not None:
+        conditions.append(
+            or_(
+                project.c.name.icontains(text, autoescape=True),
+                project.c.proponent.icontains(text, autoescape=True),
+                project.c.project_id == text,
+            )
+        )
+    skipped = {"record_key", "copy", "native_key", "first_pull", "changed_pull", "gone_pull", "source", "position"}
+    shown = select(*(column for column in project.c if column.name not in skipped)).where(*conditions)
+    order = (project.c.market, func.length(project.c.project_id), project.c.project_id, project.c.copy)
+    return await _answer(connection, shown.order_by(*order), project, conditions, limit)
+
+
+async def quarantined(connection: AsyncConnection, *, market: str | None, limit: int) -> Answer:
+    """Rows that wait in quarantine, newest first, each as received and with its reasons."""
+    conditions: list[ColumnElement[bool]] = [quarantine.c.resolved_pull.is_(None)]
+    if market is not None:
+        conditions.append(quarantine.c.market == market)
+    shown = (
+        select(
+            quarantine.c.id,
+            quarantine.c.market,
+            quarantine.c.mapping,
+            quarantine.c.record_key,
+            quarantine.c.reasons,
+            quarantine.c.raw,
+            quarantine.c.position,
+            func.encode(pull_document.c.document, "hex").label("document"),
+            pull_document.c.as_of,
+        )
+        .join(pull_document, pull_document.c.id == quarantine.c.source)
+        .where(*conditions)
+        .order_by(quarantine.c.id.desc())
+    )
+    return await _answer(connection, shown, quarantine, conditions, limit)
+
+
+async def drifted(connection: AsyncConnection, *, market: str | None) -> list[dict[str, Any]]:
+    """Columns that came and nobody mapped, or did not come and somebody did."""
+    shown = select(drift.c.market, drift.c.mapping, drift.c.path, drift.c.kind, drift.c.first_pull, drift.c.last_pull)
+    if market is not None:
+        shown = shown.where(drift.c.market == market)
+    rows = await connection.execute(shown.order_by(drift.c.market, drift.c.mapping, drift.c.path).limit(ROWS_LIMIT))
+    return [dict(row._mapping) for row in rows]
+
+
+async def market_figures(connection: AsyncConnection) -> dict[str, dict[str, Any]]:
+    """For each market with anything known: projects, batches, blocks, active units, quarantined rows, last pulls."""
+    figures: dict[str, dict[str, Any]] = {}
+    for name, table in (("projects", project), ("batches", batch), ("blocks", block)):
+        rows = await connection.execute(
+            select(table.c.market, func.count()).where(table.c.gone_pull.is_(None)).group_by(table.c.market)
+        )
+        for market, count in rows:
+            figures.setdefault(market, {})[name] = count
+    active = and_(block.c.state == UnitState.ACTIVE.value, ~block.c.buffer, block.c.gone_pull.is_(None))
+    for market, units in await connection.execute(select(block.c.market, _units(active)).group_by(block.c.market)):
+        figures.setdefault(market, {})["active_units"] = units
+    waiting = select(quarantine.c.market, func.count()).where(quarantine.c.resolved_pull.is_(None))
+    for market, count in await connection.execute(waiting.group_by(quarantine.c.market)):
+        figures.setdefault(market, {})["quarantined"] = count
+    latest = (
+        select(pull.c.market, pull.c.id, pull.c.origin, pull.c.status, pull.c.finished_at)
+        .where(pull.c.status != PullStatus.RUNNING.value)
+        .distinct(pull.c.market)
+        .order_by(pull.c.market, pull.c.id.desc())
+    )
+    for row in await connection.execute(latest):
+        figures.setdefault(row.market, {})["last_pull"] = {
+            "pull": row.id,
+            "origin": row.origin,
+            "status": row.status,
+            "finished_at": row.finished_at,
+        }
+    return figures
+
+
+async def changes(connection: AsyncConnection, *, pull_number: int, limit: int) -> Answer:
+    """What one pull changed: records changed, returned or gone, in the order in which it was told."""
+    conditions = [event.c.data["pull"].as_integer() == pull_number, event.c.kind != "pull.finished"]
+    shown = select(event.c.id, event.c.recorded_at, event.c.kind, event.c.subject, event.c.data).where(*conditions)
+    return await _answer(connection, shown.order_by(event.c.id), event, conditions, limit)
+
+
+async def market_of_pull(connection: AsyncConnection, pull_number: int) -> str | None:
+    """The market that a pull looked at; None where there is no such pull."""
+    market: str | None = await connection.scalar(select(pull.c.market).where(pull.c.id == pull_number))
+    return market
+
+
+def sentence(programme: str, change: Mapping[str, Any]) -> str:
+    """A change as people say it: ``VCS 1748: Registered → On Hold``."""
+    kind, verb = str(change["kind"]).split(".")
+    data: Mapping[str, Any] = change["data"]
+    who = f"{programme} {data.get('project')}"
+    if kind != "project":
+        who = f"{who}, {kind} {str(change['subject']).split('/', 2)[2]}"
+    if verb == "gone":
+        return f"{who}: no longer shown by the registry"
+    told: Sequence[Mapping[str, Any]] = data.get("changes", ())
+    names = {one["field"] for one in told}
+    parts = [
+        f"{_said(one['before'])} → {_said(one['after'])}"
+        if one["field"] in {"state", "state_native"}
+        else f"{str(one['field']).removesuffix('_native').replace('_', ' ')} {_said(one['before'])} → {_said(one['after'])}"
+        for one in told
+        if f"{one['field']}_native" not in names
+    ]
+    if verb == "returned":
+        parts.insert(0, "shown again")
+    if data.get("mapping_changed"):
+        parts.append("(our mapping changed)")
+    return f"{who}: {', '.join(parts)}"
+
+
+def _said(value: object) -> str:
+    if value is None or value == []:
+        return "nothing"
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    return str(value)
+
+
+def _units(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """A sum of units; cast back to bigint, since PostgreSQL sums bigint into numeric."""
+    from sqlalchemy import BigInteger, cast
+
+    return cast(func.coalesce(func.sum(case((condition, block.c.quantity), else_=0)), 0), BigInteger)
+
+
+def _in_country(code: ColumnElement[Any], native: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+    return or_(code == wanted.upper(), func.lower(native) == wanted.lower())
+
+
+async def _answer(
+    connection: AsyncConnection,
+    shown: Select[Any],
+    table: FromClause,
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+) -> Answer:
+    total = await connection.scalar(select(func.count()).select_from(table).where(*conditions))
+    rows = await connection.execute(shown.limit(min(limit, ROWS_LIMIT)))
+    return Answer([dict(row._mapping) for row in rows], int(total or 0))
+
+
+__all__ = [
+    "Answer",
+    "BlockFilter",
+    "blocks",
+    "changes",
+    "classes",
+    "drifted",
+    "market_figures",
+    "market_of_pull",
+    "projects",
+    "quarantined",
+    "sentence",
+]

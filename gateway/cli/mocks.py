@@ -1,0 +1,121 @@
+"""``mocks``: the stand-ins of markets, served on real ports for whoever writes a client of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from gateway.cli.execution import Exit, JsonOption, execute
+from gateway.cli.output import Output
+from gateway.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+    from gateway.kit.manifest import Clock, Manifest
+    from gateway.settings import Settings
+
+LAST_PORT: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A stand-in that answers, and the settings of its market that lead there."""
+
+    market: str
+    url: str
+    settings: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables."""
+        return {
+            f"CARBON_GATEWAY_MARKETS__{self.market.upper()}__{name.upper()}": value
+            for name, value in self.settings.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Handler:
+    """What a manifest's mock factory gives, in the form that the server takes."""
+
+    handle: Callable[[httpx.Request], httpx.Response]
+
+
+def mocks(
+    context: typer.Context,
+    markets: Annotated[list[str] | None, typer.Argument(help="The markets to stand in for; without one, all.")] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=LAST_PORT, help="The first market's port, the next one has the next; 0: free ones."),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides what is in their books.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve stand-ins of markets until interrupted, and print the settings that lead to them."""
+
+    async def work(output: Output, _settings: Settings) -> Exit:
+        from gateway.app import now
+        from gateway.markets.registry import installed
+
+        manifests = installed()
+        unknown = sorted(set(markets or ()) - manifests.keys())
+        if unknown:
+            raise ConfigurationError(f"no market is called {', '.join(unknown)}; there are {', '.join(manifests)}")
+        names = list(dict.fromkeys(markets or manifests))
+        async with AsyncExitStack() as stack:
+            served = [
+                await stack.enter_async_context(
+                    serving(manifests[name], seed, now, host=host, port=port + position if port else 0)
+                )
+                for position, name in enumerate(names)
+            ]
+            _tell(output, served)
+            await asyncio.Event().wait()
+        return Exit.DONE
+
+    execute(context, as_json=as_json, work=work)
+
+
+@asynccontextmanager
+async def serving(
+    manifest: Manifest, seed: int, clock: Clock, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Served]:
+    """A market's stand-in on a TCP port. Raises ConfigurationError when the port cannot be had."""
+    from gateway.kit.mock import serve
+
+    handler = _Handler(await asyncio.to_thread(manifest.mock_factory, seed, clock))
+    async with AsyncExitStack() as stack:
+        try:
+            url = await stack.enter_async_context(serve(handler, host=host, port=port))
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(
+                f"cannot serve the stand-in of {manifest.name} at {host}:{port}: {error}"
+            ) from error
+        yield Served(manifest.name, url, addresses_at(manifest, url))
+
+
+def addresses_at(manifest: Manifest, url: str) -> dict[str, str]:
+    """The addresses among a market's settings, moved to another host: a stand-in answers on the market's own paths."""
+    defaults = {name: field.default for name, field in manifest.config_model.model_fields.items()}
+    addresses = {name: value for name, value in defaults.items() if isinstance(value, str) and "://" in value}
+    return {name: url + urlsplit(value).path for name, value in addresses.items()}
+
+
+def _tell(output: Output, served: list[Served]) -> None:
+    output.document(
+        {"markets": [{"market": one.market, "url": one.url, "environment": one.environment()} for one in served]}
+    )
+    for one in served:
+        output.say(f"# {one.market} at {one.url}")
+        for name, value in one.environment().items():
+            output.say(f"export {name}={value}")
+    output.note("serving until interrupted (Ctrl-C)")

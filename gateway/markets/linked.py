@@ -1,0 +1,89 @@
+"""A linked market: its adapter bound to its settings, its line out and its mapping documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+from pydantic import ValidationError
+
+from gateway.kit.contract import ParsesExports, ReadsCatalogue
+from gateway.kit.manifest import AdapterFactory, Clock, Manifest
+from gateway.kit.mapping.document import Library
+from gateway.kit.mapping.engine import Mapping as FieldMapping
+from gateway.kit.transport import Pacer, Transport
+from gateway.model.errors import CapabilityMissing, ConfigurationError
+
+HttpTransport = Callable[[Manifest], httpx.AsyncBaseTransport | None]
+"""Gives the transport to mount for a market; None: real sockets."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMarket:
+    """A market that the gateway speaks to.
+
+    Attributes:
+        manifest: what its adapter says of itself.
+        adapter: the bound adapter.
+        library: its mapping documents, read when they are first asked for.
+    """
+
+    manifest: Manifest
+    adapter: object
+    library: Library
+    compiled: dict[str, FieldMapping] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The market's name in our program."""
+        return self.manifest.name
+
+    def mapping(self, name: str) -> FieldMapping:
+        """One of its mapping documents, compiled. Raises ConfigurationError when it does not hold together."""
+        if name not in self.compiled:
+            self.compiled[name] = FieldMapping(name, self.library)
+        return self.compiled[name]
+
+    def reads_catalogue(self) -> ReadsCatalogue:
+        """The adapter as a reader of its catalogue. Raises CapabilityMissing when it is none."""
+        return cast("ReadsCatalogue", self._offering("ReadsCatalogue"))
+
+    def parses_exports(self) -> ParsesExports:
+        """The adapter as a reader of downloaded files. Raises CapabilityMissing when it is none."""
+        return cast("ParsesExports", self._offering("ParsesExports"))
+
+    def _offering(self, capability: str) -> object:
+        offered = self.manifest.capabilities()
+        if capability not in offered:
+            raise CapabilityMissing(
+                f"the adapter of {self.name} does not offer {capability}; it offers {', '.join(sorted(offered))}"
+            )
+        return self.adapter
+
+
+@asynccontextmanager
+async def link(
+    manifest: Manifest, settings: Mapping[str, Any], clock: Clock, mount: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[LinkedMarket]:
+    """Binds a market's adapter for as long as the context lasts; opens no connection yet.
+
+    Args:
+        settings: the values of the market's config model.
+        clock: gives the instant.
+        mount: an in-process stand-in; None for real sockets.
+
+    Raises ConfigurationError naming the setting that is wrong.
+    """
+    try:
+        config = manifest.config_model.model_validate(dict(settings))
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
+        raise ConfigurationError(f"settings of market {manifest.name}: {places}") from error
+    pacers = {limit.scope: Pacer(limit) for limit in manifest.rate_limits}
+    client = httpx.AsyncClient(transport=mount, trust_env=False)
+    factory = cast("AdapterFactory", manifest.adapter_class)
+    async with Transport(manifest.name, client, pacers) as transport:
+        yield LinkedMarket(manifest, factory(config, transport, clock), Library.of_package(manifest.mappings))
