@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.model.vocabulary import PullStatus, UnitState
@@ -208,7 +209,7 @@ async def market_figures(connection: AsyncConnection) -> dict[str, dict[str, Any
     latest = (
         select(pull.c.market, pull.c.id, pull.c.origin, pull.c.status, pull.c.finished_at)
         .where(pull.c.status != PullStatus.RUNNING.value)
-        .distinct(pull.c.market)
+        .ext(distinct_on(pull.c.market))
         .order_by(pull.c.market, pull.c.id.desc())
     )
     for row in await connection.execute(latest):

@@ -1,0 +1,167 @@
+"""What the integration tests share: a PostgreSQL for the whole run, a fresh database for each test, stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from typer.testing import CliRunner
+
+from adapters.verra.mock import VerraMock, build
+from gateway.cli.commands import application
+from gateway.kit.mock import Mock, MockClock, serve
+from gateway.store import schema
+from gateway.store.database import Database
+from gateway.store.embedded import EmbeddedServer
+
+TEMPLATE = "template_of_tests"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+CommandLine = Callable[..., Answered]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVerra:
+    """A stand-in of Verra on a real port; its book may be changed while nobody asks it."""
+
+    mock: VerraMock
+    clock: MockClock
+    url: str
+
+    def environment(self) -> dict[str, str]:
+        root = f"{self.url}/ci-raas-prod"
+        return {
+            "CARBON_GATEWAY_MARKETS__VERRA__REPORTS_URL": f"{root}/raas-report-api/es/public",
+            "CARBON_GATEWAY_MARKETS__VERRA__RESOURCES_URL": f"{root}/cms-resources",
+        }
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL that lives as long as the test run; its role may make databases."""
+    with EmbeddedServer(tmp_path_factory.mktemp("postgresql")) as address:
+        yield address.url
+
+
+@pytest.fixture(scope="session")
+def template(database_url: str) -> str:
+    """The name of a database whose schema is the newest, to copy from."""
+
+    async def migrate() -> None:
+        async with Database(_named(database_url, TEMPLATE)) as database:
+            await schema.upgrade(database)
+
+    _administer(database_url, f"CREATE DATABASE {TEMPLATE}")
+    asyncio.run(migrate())
+    return TEMPLATE
+
+
+@pytest.fixture
+def empty_database_url(database_url: str) -> Iterator[str]:
+    """A database of this test without any schema."""
+    yield from _database_made_for_a_test(database_url, "template1")
+
+
+@pytest.fixture
+def fresh_database_url(database_url: str, template: str) -> Iterator[str]:
+    """A migrated database of this test."""
+    yield from _database_made_for_a_test(database_url, template)
+
+
+@pytest.fixture
+async def database(fresh_database_url: str) -> AsyncIterator[Database]:
+    """A migrated database of this test, connected."""
+    async with Database(fresh_database_url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def verra_mock() -> Iterator[ServedVerra]:
+    """A small registry with one wrong row of each kind, on a real port."""
+    clock = MockClock(datetime(2026, 7, 1, 8, tzinfo=UTC))
+    mock = build(7, clock, projects=60, blocks=300)
+    with served(mock) as url:
+        yield ServedVerra(mock, clock, url)
+
+
+@pytest.fixture
+def bare_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+    """Runs ``carbon-gateway`` in this process, with a data directory of this test and no other setting."""
+    monkeypatch.setenv("CARBON_GATEWAY_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.delenv("CARBON_GATEWAY_DATABASE_URL", raising=False)
+
+    def call(*arguments: str | Path, stdin: str | None = None) -> Answered:
+        result = CliRunner().invoke(application, [str(one) for one in arguments], input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answered(result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
+@pytest.fixture
+def command_line(
+    bare_command_line: CommandLine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """Runs ``carbon-gateway`` in this process, on a migrated database of this test."""
+    monkeypatch.setenv("CARBON_GATEWAY_DATABASE_URL", fresh_database_url)
+    return bare_command_line
+
+
+@contextmanager
+def served(mock: Mock) -> Iterator[str]:
+    """A stand-in on a real port, answering from a thread of its own; gives its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    context = serve(mock)
+    try:
+        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(30)
+    finally:
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+def _database_made_for_a_test(url: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(url, name)
+    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(url: str, statement: str) -> None:
+    async def run() -> None:
+        engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text(statement))
+        finally:
+            await engine.dispose()
+
+    asyncio.run(run())
+
+
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
