@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from gateway.kit.manifest import Clock, Manifest
+from gateway.kit.clock import Clock
+from gateway.kit.manifest import Manifest
 from gateway.markets.linked import LinkedMarket, link
 from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError

@@ -4,8 +4,10 @@ Several registries live on it (Verra, Plan Vivo since its version 5, and others)
 address. What was measured of it in July 2026 (``docs/api-contract.md`` of the public ``rb-carbon-scraper``) decides
 how it is asked:
 
-- at most 400 rows a page, and no row beyond the first 10,000 of a search: larger ones are divided (``partition``);
-- only a sort by ``entityId`` gives the same order twice, so every page is asked for in it and checked to be in it;
+- at most 400 rows a page, and no row beyond the first 10,000 of a search: larger ones are read from both their ends,
+  or divided (``partition``);
+- only a sort by ``entityId`` gives the same order twice, so every page is asked for in it, or in its reverse, and
+  checked to be in it;
 - a filter that is not understood is ignored and the whole index comes back, so every row must match what was asked;
 - a wrong ``standardid`` is a 200 without rows, so a feed without rows is only believed of a standard that is listed.
 """
@@ -92,8 +94,8 @@ class SearchPage:
     Attributes:
         total: how many rows the whole search has, as stated on this page.
         rows: the page's rows, every value as text.
-        first: the lowest ``entityId`` on the page; None where no row has one.
-        last: the highest.
+        first: the first ``entityId`` on the page, in the order in which it was asked for; None where no row has one.
+        last: the last one.
         body: the page as it was received.
     """
 
@@ -165,21 +167,29 @@ class PlattsClient:
         )
 
     async def page_search(
-        self, feed: str, start: int, filters: tuple[Filter, ...] = (), *, limit: int = PAGE_ROWS
+        self,
+        feed: str,
+        start: int,
+        filters: tuple[Filter, ...] = (),
+        *,
+        limit: int = PAGE_ROWS,
+        backwards: bool = False,
     ) -> SearchPage:
         """The rows of a feed from the place ``start`` on, in the order of ``entityId``.
+
+        ``backwards`` asks for the reverse order, in which the place 0 is the row with the highest ``entityId``.
 
         Raises FilterIgnored when a row does not match a filter, ContractBreach when the page has more rows than were
         asked for, or is not in order, or does not state its total; ConfigurationError for a start beyond the window.
         """
-        operation = describe(feed, start, filters)
+        operation = describe(feed, start, filters, backwards=backwards)
         if start >= self.window:
             raise ConfigurationError(f"{self.market}, {operation}: expected a start within the window {self.window}")
         limit = min(limit, PAGE_ROWS, self.window - start)
         pagination: dict[str, object] = {
             "start": start,
             "limit": limit,
-            "sortOptions": [{"sort": "entityId", "dir": "ASC"}],
+            "sortOptions": [{"sort": "entityId", "dir": "DESC" if backwards else "ASC"}],
         }
         document, body = await self._ask(feed, "publicReportPageSearch", operation, pagination, filters)
         try:
@@ -190,7 +200,8 @@ class PlattsClient:
             raise self.breach(str(error), operation) from error
         if rows.height > limit:
             raise self.breach(f"found {rows.height} rows, asked for {limit}", operation)
-        if any(earlier >= later for earlier, later in pairwise(ids)):
+        rising = ids[::-1] if backwards else ids
+        if any(lower >= higher for lower, higher in pairwise(rising)):
             raise self.breach("found rows out of the order of entityId, so that pages may overlap", operation)
         for one in filters:
             self._require_match(rows, one, operation)
@@ -252,9 +263,9 @@ class PlattsClient:
             )
 
 
-def describe(feed: str, start: int | None, filters: tuple[Filter, ...]) -> str:
+def describe(feed: str, start: int | None, filters: tuple[Filter, ...], *, backwards: bool = False) -> str:
     """A search in words, for messages and origins: ``holdings start=400 countryName=Brazil``."""
-    place = [] if start is None else [f"start={start}"]
+    place = [] if start is None else [f"start={start}{' from the end' if backwards else ''}"]
     return " ".join([feed, *place, *(f"{one.field}={one.value}" for one in filters)])
 
 

@@ -29,7 +29,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import httpx
 
 from adapters._platts.mock_rows import Form, NumberText, Value
-from gateway.kit.mock import Clock
+from gateway.kit.clock import Clock
 
 ROOT: Final = "/ci-raas-prod"
 REPORTS: Final = f"{ROOT}/raas-report-api/es/public"
@@ -147,7 +147,7 @@ class PlattsMock:
         try:
             return self._answer(request, path)
         except _Failure as failure:
-            return _json_response(failure.status, _failure_body(failure.status, path, self._clock.now()))
+            return _json_response(failure.status, _failure_body(failure.status, path, self._clock()))
 
     def _answer(self, request: httpx.Request, path: str) -> httpx.Response:
         if path == CONFIGURATION:
@@ -262,7 +262,7 @@ class PlattsMock:
         )
 
 
-class _Failure(Exception):  # noqa: N818 - it is the platform's answer, not an error of this program
+class _Failure(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
         super().__init__(str(status))

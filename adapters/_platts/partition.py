@@ -1,9 +1,13 @@
-"""How a feed that is larger than the platform's window is read: divided, and the division proved.
+"""How a feed that is larger than the platform's window is read: from both its ends, or divided and the division proved.
 
-The platform pages 10,000 rows of a search and no more, and it ignores a filter that it does not understand. So a
-division is believed only when its parts add up to the whole: first by country, a country that is still too large by
-its projects; where that does not add up (rows without a country, a filter that is ignored) the whole feed by project;
-where that does not either, the feed cannot be read and says so.
+The platform pages 10,000 rows of a search and no more. A search of up to twice as many is read from both its ends,
+which needs no filter: the first 10,000 rows in the order of ``entityId``, the others in the reverse order. Every page
+must state the total that the search was counted with, and the second end must stay clear of where the first one ended.
+
+Beyond that filters must narrow it, and the platform ignores a filter that it does not understand, so a division is
+believed only when its parts add up to the whole. It is tried by country, and a country that is still too large by its
+projects; where that does not add up (rows without a country, a filter that is ignored) the whole feed by project; where
+that does not either, the feed cannot be read and says so.
 
 What a part is asked for comes from the project feed. The division travels in the cursor, which holds only what is
 still to be read, so that the adapter remembers nothing and the same cursor gives the same page.
@@ -36,15 +40,21 @@ _Projects: TypeAlias = tuple[tuple[str | None, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A search that fits into the window.
+    """A search that fits into the window, or one end of a search that does not.
 
     Attributes:
-        where: what it is narrowed to; None for the whole feed.
-        rows: how many rows it had when it was counted.
+        where: what the search is narrowed to; None for the whole feed.
+        rows: how many rows are to be read here.
+        whole: of an end, how many rows the search has, which may not change meanwhile; None where it fits.
+        backwards: whether it is the end that is read in the reverse order.
+        above: of that end, the ``entityId`` where the other one ended, which no row here may reach.
     """
 
     where: Filter | None
     rows: int
+    whole: int | None = None
+    backwards: bool = False
+    above: int | None = None
 
     @property
     def filters(self) -> tuple[Filter, ...]:
@@ -68,13 +78,16 @@ class Place:
     after: int | None
     parts: tuple[Part, ...]
 
+    @property
+    def operation(self) -> str:
+        """What is asked for here, in words."""
+        part = self.parts[0]
+        return describe(self.feed, self.start, part.filters, backwards=part.backwards)
+
     def to_cursor(self) -> str:
-        """The place as a small JSON text. Numbers are written as text, so that they come back as they are."""
-        parts = [
-            [part.where.field, part.where.value, str(part.rows)] if part.where else [str(part.rows)]
-            for part in self.parts
-        ]
+        """The place as a JSON text. Numbers are written as text, so that they come back as they are."""
         after = None if self.after is None else str(self.after)
+        parts = [_written(part) for part in self.parts]
         value = {"feed": self.feed, "start": str(self.start), "after": after, "parts": parts}
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -91,7 +104,9 @@ class Place:
                 parts=tuple(_part(one) for one in elements(value.get("parts"), "parts")),
             )
         except (Undecodable, UnicodeEncodeError) as error:
-            raise ConfigurationError(f"found the cursor {cursor[:80]!r}, which is none of ours: {error}") from error
+            raise ConfigurationError(
+                f"found the cursor {cursor[:80]!r}, which is none of ours: {error}; read the feed from its beginning"
+            ) from error
         if place.feed != feed or not place.parts:
             raise ConfigurationError(
                 f"found a cursor of the feed {place.feed!r} with {len(place.parts)} parts, expected one of {feed!r}; "
@@ -100,49 +115,98 @@ class Place:
         return place
 
 
+def _written(part: Part) -> dict[str, Json]:
+    """A part in a cursor, without what it does not have: there may be thousands of them."""
+    numbers = {"rows": part.rows, "whole": part.whole, "above": part.above}
+    written: dict[str, Json] = {name: str(number) for name, number in numbers.items() if number is not None}
+    if part.where is not None:
+        written["where"] = [part.where.field, part.where.value]
+    if part.backwards:
+        written["backwards"] = True
+    return written
+
+
 def _part(value: Json) -> Part:
-    texts = [str(one) for one in elements(value, "a part")]
-    match texts:
-        case [rows]:
-            return Part(None, whole_number(rows, "the rows of a part"))
-        case [field, text, rows] if field == COUNTRY:
-            return Part(Filter(COUNTRY, "Text", text), whole_number(rows, "the rows of a part"))
-        case [field, text, rows] if field == PROJECT:
-            return Part(Filter(PROJECT, "Number", text), whole_number(rows, "the rows of a part"))
-    raise Undecodable(f"a part is {texts!r}, expected a number of rows with or without a field and a value")
+    part = members(value, "a part")
+    backwards = part.get("backwards", False)
+    if not isinstance(backwards, bool):
+        raise Undecodable(f"a part has backwards {backwards!r}, expected true or false")
+    return Part(
+        where=_where(part.get("where")),
+        rows=whole_number(part.get("rows"), "the rows of a part"),
+        whole=_number_or_none(part.get("whole"), "the whole of a part"),
+        backwards=backwards,
+        above=_number_or_none(part.get("above"), "what a part is above"),
+    )
+
+
+def _number_or_none(value: Json, name: str) -> int | None:
+    return None if value is None else whole_number(value, name)
+
+
+def _where(value: Json) -> Filter | None:
+    if value is None:
+        return None
+    match elements(value, "where a part is"):
+        case ["countryName", str(text)]:
+            return Filter(COUNTRY, "Text", text)
+        case ["projectId", str(text)]:
+            return Filter(PROJECT, "Number", text)
+    raise Undecodable(f"a part is where {value!r}, expected {COUNTRY} or {PROJECT} and its value")
+
+
+async def read(client: PlattsClient, place: Place) -> tuple[SearchPage, Place | None]:
+    """The page at a place, and the place after it, as ``advanced`` says; no row of the other end is on it."""
+    part = place.parts[0]
+    limit = PAGE_ROWS if part.whole is None else part.rows - place.start
+    page = await client.page_search(place.feed, place.start, part.filters, limit=limit, backwards=part.backwards)
+    return page, advanced(client, place, page)
 
 
 def advanced(client: PlattsClient, place: Place, page: SearchPage) -> Place | None:
     """The place after a page was read; None at the end of the feed.
 
-    A part that changed its size is read to its new end: the feed's totals before and after will differ, which is for
-    the caller to judge. Raises ContractBreach when rows that are due did not come, Unavailable when the rows moved
-    between two pages or the part outgrew the window, so that rows would be lost or doubled.
+    A part that is no end and changed its size is read to its new end: the feed's totals before and after will differ,
+    which is for the caller to judge. Raises ContractBreach when rows that are due did not come, Unavailable when the
+    rows moved between two pages or the part outgrew the window, so that rows would be lost or doubled.
     """
+    _require_unmoved(client, place, page)
     part, start = place.parts[0], place.start + page.rows.height
-    operation = describe(place.feed, place.start, part.filters)
-    if place.after is not None and page.first is not None and page.first <= place.after:
-        raise Unavailable(
-            f"found entityId {page.first} after {place.after}: the rows moved while they were read",
-            market=client.market,
-            operation=operation,
-        )
-    if start < page.total:
+    last = place.after if page.last is None else page.last
+    due = page.total if part.whole is None else part.rows
+    if start < due:
         if page.rows.is_empty():
-            raise client.breach(f"found no rows at {start} of the {page.total} stated", operation)
+            raise client.breach(f"found no rows at {start} of the {due} that are due", place.operation)
         if start >= client.window:
             raise Unavailable(
                 f"found {page.total} rows where {part.rows} were counted: more than the window of {client.window}",
                 market=client.market,
-                operation=operation,
+                operation=place.operation,
             )
-        return replace(place, start=start, after=page.last if page.last is not None else place.after)
+        return replace(place, start=start, after=last)
     rest = place.parts[1:]
+    if rest and rest[0].backwards:
+        rest = (replace(rest[0], above=last), *rest[1:])
     return Place(place.feed, 0, None, rest) if rest else None
 
 
+def _require_unmoved(client: PlattsClient, place: Place, page: SearchPage) -> None:
+    part, after, first, last = place.parts[0], place.after, page.first, page.last
+    found = None
+    if part.whole is not None and page.total != part.whole:
+        found = f"{page.total} rows where {part.whole} were counted"
+    elif after is not None and first is not None and (first >= after if part.backwards else first <= after):
+        found = f"entityId {first} after {after}"
+    elif part.above is not None and last is not None and last <= part.above:
+        found = f"entityId {last} where the other end had come to {part.above}"
+    if found is not None:
+        raise Unavailable(
+            f"found {found}: the rows moved while they were read", market=client.market, operation=place.operation
+        )
+
+
 async def divide(client: PlattsClient, feed: str, total: int) -> tuple[Part, ...]:
-    """Parts of a feed that together are the whole of it, each within the window.
+    """Parts of a feed that together are the whole of it, each of them within the window.
 
     Args:
         client: the platform.
@@ -151,11 +215,11 @@ async def divide(client: PlattsClient, feed: str, total: int) -> tuple[Part, ...
 
     Raises Unavailable when the feed changed its size meanwhile, ContractBreach when it cannot be divided.
     """
-    if total <= client.window:
-        return (Part(None, total),)
+    if total <= 2 * client.window:
+        return _within_reach(client, None, total)
     if feed == PROJECT_FEED:
-        # What lies beyond the window is not known yet: whether its countries are all, their sum decides.
-        projects = await _known_projects(client, (Part(None, client.window),))
+        # What lies out of reach is not known yet: whether its countries are all, their sum decides.
+        projects = await _known_projects(client, _within_reach(client, None, total))
     else:
         projects = await _all_projects(client)
     try:
@@ -169,14 +233,24 @@ async def divide(client: PlattsClient, feed: str, total: int) -> tuple[Part, ...
     return parts
 
 
+def _within_reach(client: PlattsClient, where: Filter | None, rows: int) -> tuple[Part, ...]:
+    """What can be read of a search: all of it, from both its ends, or its two ends without what is between them."""
+    if rows <= client.window:
+        return (Part(where, rows),)
+    others = min(rows - client.window, client.window)
+    return Part(where, client.window, whole=rows), Part(where, others, whole=rows, backwards=True)
+
+
 async def _by_country(client: PlattsClient, feed: str, total: int, projects: _Projects) -> tuple[Part, ...]:
     countries = sorted({country for country, _ in projects if country})
     parts: list[Part] = []
     for part in await _counted(client, feed, [Filter(COUNTRY, "Text", one) for one in countries], total):
-        if part.rows <= client.window or part.where is None:
-            parts.append(part)
+        if part.rows <= 2 * client.window or part.where is None:
+            parts += _within_reach(client, part.where, part.rows)
         elif feed == PROJECT_FEED:
-            raise _Undivided(f"{part.where.value} alone has {part.rows} rows, the window is {client.window}")
+            raise _Undivided(
+                f"{part.where.value} alone has {part.rows} rows, more than twice the window of {client.window}"
+            )
         else:
             inside = [project for country, project in projects if country == part.where.value]
             parts += await _fitting(client, feed, inside, part.rows)
@@ -191,7 +265,7 @@ async def _by_project(
     except (_Undivided, FilterIgnored) as error:
         await _require_unchanged(client, feed, total)
         raise client.breach(
-            f"{total} rows are more than the window of {client.window}, and no filter divides them: "
+            f"{total} rows are more than twice the window of {client.window}, and no filter divides them: "
             f"{by_country}; {error}",
             f"divide {feed}",
         ) from error
@@ -201,12 +275,12 @@ async def _fitting(client: PlattsClient, feed: str, projects: Iterable[str], tot
     filters = [Filter(PROJECT, "Number", one) for one in sorted(set(projects), key=lambda text: (len(text), text))]
     parts = await _counted(client, feed, filters, total)
     for part in parts:
-        if part.rows > client.window and part.where is not None:
+        if part.rows > 2 * client.window and part.where is not None:
             raise client.breach(
-                f"project {part.where.value} alone has {part.rows} rows, more than the window of {client.window}",
+                f"project {part.where.value} alone has {part.rows} rows, more than twice the window of {client.window}",
                 f"divide {feed}",
             )
-    return parts
+    return tuple(one for part in parts for one in _within_reach(client, part.where, part.rows))
 
 
 async def _counted(client: PlattsClient, feed: str, filters: Sequence[Filter], total: int) -> tuple[Part, ...]:
@@ -238,14 +312,16 @@ async def _all_projects(client: PlattsClient) -> _Projects:
 
 async def _known_projects(client: PlattsClient, parts: tuple[Part, ...]) -> _Projects:
     found: set[tuple[str | None, str]] = set()
-    for part in parts:
-        for start in range(0, part.rows, PAGE_ROWS):
-            rows = (await client.page_search(PROJECT_FEED, start, part.filters)).rows
-            if not {COUNTRY, PROJECT} <= set(rows.columns):
-                raise client.breach(
-                    f"found projects with {', '.join(rows.columns)}, expected {COUNTRY} and {PROJECT}", PROJECT_FEED
-                )
-            found.update((country, project) for country, project in rows.select(COUNTRY, PROJECT).rows() if project)
+    place: Place | None = Place(PROJECT_FEED, 0, None, parts)
+    while place is not None:  # every page but a part's last one has a row, and no part goes on beyond the window
+        page, place = await read(client, place)
+        if page.rows.is_empty():
+            continue
+        if not {COUNTRY, PROJECT} <= set(page.rows.columns):
+            raise client.breach(
+                f"found projects with {', '.join(page.rows.columns)}, expected {COUNTRY} and {PROJECT}", PROJECT_FEED
+            )
+        found.update((country, project) for country, project in page.rows.select(COUNTRY, PROJECT).rows() if project)
     return tuple(found)
 
 
@@ -259,5 +335,5 @@ async def _require_unchanged(client: PlattsClient, feed: str, total: int) -> Non
         )
 
 
-class _Undivided(Exception):  # noqa: N818 - a finding of this module, which decides what follows from it
+class _Undivided(Exception):
     """The parts do not add up to the whole."""

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from adapters._platts.client import SCOPE
 from adapters.verra.adapter import MARKET, VerraAdapter
 from adapters.verra.config import VerraConfig
-from gateway.kit.manifest import Clock, Idempotency, Manifest
+from gateway.kit.clock import Clock
+from gateway.kit.manifest import Idempotency, Manifest
 from gateway.kit.transport import RateLimit
 
-
-@dataclass(frozen=True, slots=True)
-class _MockClock:
-    """The core's clock in the form in which a mock reads it."""
-
-    clock: Clock
-
-    def now(self) -> datetime:
-        return self.clock()
+if TYPE_CHECKING:
+    from adapters.verra.mock import VerraMock
 
 
-def _mock(seed: int, clock: Clock) -> Callable[[httpx.Request], httpx.Response]:
+def _mock(seed: int, clock: Clock) -> VerraMock:
     # The stand-in and its book are only needed where it is used.
     from adapters.verra.mock import build
 
-    return build(seed, _MockClock(clock)).handle
+    return build(seed, clock)
 
 
 MANIFEST: Final = Manifest(
@@ -50,6 +39,8 @@ MANIFEST: Final = Manifest(
     simulated={
         "environment": "The wrapper around the addresses in the stand-in's environment.config.json is ours; the "
         "adapter does not read it.",
+        "reverse": "The site sorts other fields in the reverse order; that entityId can be is shown by no capture. The "
+        "adapter checks it on every page.",
         "errors": "The stand-in's answers to a malformed body, an unknown path or an unknown method are ours; its "
         "generic 500 is the platform's.",
         "zone": "The zone of the platform's times, written without one, is taken to be UTC.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from adapters._platts.client import PlattsClient, SearchPage, describe
-from adapters._platts.partition import Place, advanced, divide
+from adapters._platts.client import PlattsClient
+from adapters._platts.partition import Place, divide, read
 from adapters.verra.config import VerraConfig
+from gateway.kit.clock import Clock
 from gateway.kit.contract import Document, Feed, Page, StatedTotal
 from gateway.kit.transport import Transport
 from gateway.model.errors import CapabilityMissing
@@ -37,7 +37,7 @@ class VerraAdapter:
         clock: gives the instant, in UTC.
     """
 
-    def __init__(self, config: VerraConfig, transport: Transport, clock: Callable[[], datetime]) -> None:
+    def __init__(self, config: VerraConfig, transport: Transport, clock: Clock) -> None:
         self._platform = PlattsClient(MARKET, config, transport)
         self._clock = clock
 
@@ -62,10 +62,10 @@ class VerraAdapter:
         return StatedTotal(rows, quantity)
 
     async def read_catalogue(self, feed: str, cursor: str | None) -> Page:
-        """One page of a feed, at most 400 rows in the order of ``entityId`` within each part of the feed.
+        """One page of a feed, at most 400 rows, in the order of ``entityId`` or its reverse within a part of the feed.
 
-        The first page of a feed beyond the platform's window takes long: the feed is divided before it is read, with
-        one request for each country and, where countries are too large, for each of their projects.
+        The first page of a feed of more than twice the platform's window takes long: the feed is divided before it is
+        read, with one request for each country and, where countries are too large, for each of their projects.
 
         Raises ConfigurationError as ``catalogue_total`` does, and for a cursor that is not of this feed.
         """
@@ -78,11 +78,9 @@ class VerraAdapter:
         return await self._page(Place(word, 0, None, await divide(self._platform, word, stated)))
 
     async def _page(self, place: Place) -> Page:
-        filters = place.parts[0].filters
-        found: SearchPage = await self._platform.page_search(place.feed, place.start, filters)
-        following = advanced(self._platform, place, found)
+        found, following = await read(self._platform, place)
         return Page(
-            document=Document(found.body, "application/json", f"POST {describe(place.feed, place.start, filters)}"),
+            document=Document(found.body, "application/json", f"POST {place.operation}"),
             rows=found.rows,
             next_cursor=None if following is None else following.to_cursor(),
             as_of=self._clock(),

@@ -27,7 +27,7 @@ from adapters.verra.book_entries import (
     serial_middle,
 )
 from adapters.verra.book_words import STATUS_OF
-from gateway.kit.mock import Clock
+from gateway.kit.clock import Clock
 
 
 class Book:
@@ -111,7 +111,7 @@ class Book:
         """
         if quantity < 1:
             raise ValueError(f"found a quantity of {quantity}; an issuance has one unit or more")
-        project, now = self.projects[project_number], self._clock.now()
+        project, now = self.projects[project_number], self._clock()
         present = [batch for batch in self.batches.values() if batch.serial_middle.startswith(PRESENT_EPOCH)]
         first = 1 + max((batch.last for batch in present), default=0)
         batch = Batch(
@@ -144,7 +144,7 @@ class Book:
             raise ValueError(f"found the project status {word!r}; expected one of {', '.join(STATUS_OF)}")
         project = self.projects[project_number]
         project.status = word
-        project.touch(self._clock.now())
+        project.touch(self._clock())
 
     def add_label(self, holding_id: int, label: str) -> None:
         """Adds a label to a holding, whose serial is flagged from then on. Raises KeyError when there is none."""
@@ -152,7 +152,7 @@ class Book:
         if label not in holding.labels:
             holding.labels = (*holding.labels, label)
         holding.flagged = True
-        holding.touch(self._clock.now())
+        holding.touch(self._clock())
 
     def plant(self, defect: Defect, entity_id: int) -> Planted:
         """Makes the row of a record show something wrong, and notes it in ``planted``.
@@ -162,7 +162,7 @@ class Book:
         """
         feed, record = self._find(defect, entity_id)
         record.defect = defect
-        record.touch(self._clock.now())
+        record.touch(self._clock())
         planted = Planted(defect, feed, entity_id, REASONS_OF_DEFECTS[defect])
         self.planted.append(planted)
         return planted
@@ -180,7 +180,7 @@ class Book:
         raise KeyError(f"no row {entity_id} in a feed that can show {defect.value}")
 
     def _end(self, holding_id: int, units: tuple[int, int] | None, kind: BlockKind) -> Block:
-        now = self._clock.now()
+        now = self._clock()
         ended = replace(self._take(holding_id, units), entity_id=self.new_entity(), kind=kind, acted=now)
         ended.touch(now)
         self.put(ended)
@@ -195,7 +195,7 @@ class Book:
                 f"found the range {first}-{last}; expected one inside {holding.first}-{holding.last} "
                 f"of holding {holding_id}"
             )
-        now = self._clock.now()
+        now = self._clock()
         left = [(holding.first, first - 1), (last + 1, holding.last)]
         left = [(start, end) for start, end in left if start <= end]
         del self.holdings[holding_id]

@@ -39,7 +39,7 @@ from adapters.verra.book_words import (
     invented_project,
     invented_word,
 )
-from gateway.kit.mock import Clock
+from gateway.kit.clock import Clock
 
 FIRST_ENTITY: Final = 110_200_000_600_001
 MOST_BLOCKS_OF_A_BATCH: Final = 8
@@ -75,7 +75,7 @@ def build_book(seed: int, clock: Clock, *, projects: int, blocks: int, defective
     if batches // _FORMER_SHARE > LAST_FORMER_BATCH - _FIRST_FORMER_BATCH:
         raise ValueError(f"found {blocks} blocks; the former epoch has no batch numbers for so many")
     chance = random.Random(seed)  # noqa: S311 - a repeatable book, no secret
-    builder = _Builder(Book(clock, next_entity=FIRST_ENTITY), chance, clock.now())
+    builder = _Builder(Book(clock, next_entity=FIRST_ENTITY), chance, clock())
     issuing = builder.make_projects(projects, batches)
     builder.make_batches(issuing, batches)
     if defective:

@@ -30,7 +30,7 @@ from adapters.verra.book_rows import (
     project_row,
     retirement_row,
 )
-from gateway.kit.mock import Clock
+from gateway.kit.clock import Clock
 
 REGISTRY: Final = "VERRA"
 STANDARDS: Final = (

@@ -1,0 +1,1 @@
+"""What markets say: projects, issuances and blocks, each with when it was said and by which document."""

@@ -2,20 +2,26 @@
 
 Everything here is one transaction of the caller's, under the market's advisory lock, so that two pulls of one market
 never meet.
+
+What an older source says does not replace what a newer one said. A row is as new as the document that said it last,
+and at least as new as the last pull that read its kind completely, which vouches for what it showed and against what
+it did not show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.catalogue import pulls
 from gateway.catalogue.staging import Layout, said_by
 from gateway.kit.mapping.engine import Mapping
 from gateway.model.vocabulary import ProjectState, RecordKind, UnitState
+from gateway.store import events
 
 VAGUE: Final = (
     f"CASE WHEN s.state = '{UnitState.RETIRED_OR_CANCELLED}' AND b.state IN "
@@ -26,7 +32,7 @@ VAGUE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How many records of a kind a pull added, changed, marked gone, or was too old to change."""
+    """How many records of a kind a pull added, changed, marked gone, or was too old to change or add."""
 
     added: int = 0
     changed: int = 0
@@ -45,10 +51,202 @@ class Applied:
 
 async def lock(connection: AsyncConnection, market: str) -> None:
     """Waits until no other pull of this market is being applied."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('catalogue ' || :market))"), {"market": market})
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('carbon-gateway catalogue ' || :market, 0))"),
+        {"market": market},
+    )
 
 
-async def number_copies(connection: AsyncConnection, table: str, key: str) -> None:
+async def prepare(connection: AsyncConnection, market: str, kinds: Iterable[RecordKind]) -> None:
+    """Makes staged rows ready to be applied: numbers copies, and marks what is too old to be added."""
+    for kind in kinds:
+        await connection.execute(text(f"ANALYZE stage_{kind}"))
+        await _number_copies(connection, f"stage_{kind}", "record_key")
+        await _mark_outdated(connection, market, kind)
+    await connection.execute(text("ANALYZE stage_quarantine"))
+    await _number_copies(connection, "stage_quarantine", "mapping, record_key")
+
+
+async def keep_latest(connection: AsyncConnection, kind: RecordKind) -> None:
+    """Keeps of a row that moved between two feeds while they were read the later reading alone."""
+    await connection.execute(
+        text(
+            f"DELETE FROM stage_{kind} s USING (SELECT record_key, (array_agg(mapping ORDER BY ordinal DESC))[1] AS "
+            f"mapping FROM stage_{kind} GROUP BY record_key HAVING min(mapping) <> max(mapping)) latest "
+            "WHERE s.record_key = latest.record_key AND s.mapping <> latest.mapping"
+        )
+    )
+
+
+async def apply(
+    connection: AsyncConnection, market: str, actor: str, pull: int, mapping: Mapping, *, confirm: bool = False
+) -> Applied:
+    """Applies the staged rows of one mapping.
+
+    Args:
+        connection: with the prepared rows, in the transaction that applies them.
+        market: the market's name.
+        actor: who is told to have done it.
+        pull: the pull's number.
+        mapping: whose rows.
+        confirm: note on each unchanged row that a later document says the same. A complete pull vouches for its rows
+            as a whole and need not; a file, which may be a part of the market, must.
+    """
+    kind = mapping.document.record
+    bound = {
+        "market": market,
+        "pull": pull,
+        "mapping": mapping.name,
+        "actor": actor,
+        "whole": await pulls.whole_as_of(connection, market, kind),
+    }
+    values = _new_values(kind, said_by(mapping))
+    stale = await _find_differing(connection, kind, values, bound, confirm=confirm)
+    source = (
+        f"differing d JOIN stage_{kind} s ON s.ordinal = d.ordinal JOIN {kind} b ON b.market = :market AND "
+        "b.record_key = s.record_key AND b.copy = s.copy JOIN pull_document new ON new.id = s.source "
+        "JOIN pull_document old ON old.id = b.source WHERE d.fresh"
+    )
+    await events.append_all(connection, _change_events(kind, values, source), bound)
+    assigned = ", ".join(f"{_name(column)} = {value}" for column, value in values.items())
+    await connection.execute(
+        text(
+            f"UPDATE {kind} t SET {assigned}, native_key = coalesce(s.native_key, b.native_key), "
+            "changed_pull = CASE WHEN d.differs THEN :pull ELSE b.changed_pull END, gone_pull = NULL, "
+            f"source = s.source, position = s.position FROM {source} "
+            "AND t.market = b.market AND t.record_key = b.record_key AND t.copy = b.copy"
+        ),
+        bound,
+    )
+    changed = await connection.scalar(text("SELECT count(*) FROM differing WHERE fresh AND differs"))
+    await connection.execute(text("DROP TABLE differing"))
+    outdated = await connection.scalar(
+        text(f"SELECT count(*) FROM stage_{kind} s WHERE s.mapping = :mapping AND s.outdated"), bound
+    )
+    added = await _add(connection, kind, bound)
+    return Applied(added, int(changed or 0), 0, stale + int(outdated or 0))
+
+
+async def mark_gone(connection: AsyncConnection, market: str, actor: str, pull: int, kind: RecordKind) -> Applied:
+    """Marks what a complete pull of a kind did not show.
+
+    A row that is only unreadable is not gone, nor is one that was seen after this pull began to read.
+    """
+    since = await pulls.read_since(connection, pull)
+    whole = await pulls.whole_as_of(connection, market, kind)
+    if since is None or (whole is not None and whole > since):
+        return Applied()
+    absent = (
+        f"FROM {kind} b JOIN pull_document old ON old.id = b.source AND old.as_of <= :since WHERE b.market = :market "
+        f"AND b.gone_pull IS NULL AND NOT EXISTS (SELECT FROM stage_{kind} s WHERE s.record_key = b.record_key AND "
+        "s.copy = b.copy) AND NOT EXISTS (SELECT FROM stage_quarantine q WHERE q.native_key = b.native_key)"
+    )
+    if kind is RecordKind.PROJECT:
+        absent += f" AND b.state <> '{ProjectState.UNSTATED}'"
+    bound = {"market": market, "pull": pull, "actor": actor, "since": since}
+    return await tell_gone(connection, kind, absent, bound)
+
+
+async def tell_gone(
+    connection: AsyncConnection, kind: RecordKind, absent: str, bound: dict[str, object], *, superseded: bool = False
+) -> Applied:
+    """Marks the rows ``b`` of a FROM clause as gone, and tells each."""
+    why = ", 'superseded', true" if superseded else ""
+    await connection.execute(
+        text(f"CREATE TEMP TABLE going AS SELECT b.record_key, b.copy, b.project_id {absent}"), bound
+    )
+    await events.append_all(
+        connection,
+        f"SELECT '{kind}.gone', :market || '/{kind}/' || b.record_key, :actor, jsonb_build_object('pull', "
+        f"cast(:pull AS bigint), 'project', b.project_id{why}) FROM going b ORDER BY b.record_key, b.copy",
+        bound,
+    )
+    gone = await connection.execute(
+        text(
+            f"UPDATE {kind} b SET gone_pull = :pull FROM going g WHERE b.market = :market AND "
+            "b.record_key = g.record_key AND b.copy = g.copy"
+        ),
+        bound,
+    )
+    await connection.execute(text("DROP TABLE going"))
+    return Applied(gone=gone.rowcount)
+
+
+async def add_placeholders(connection: AsyncConnection, market: str, pull: int) -> int:
+    """Adds a project for each block whose project no list has shown, so that none is lost from sight."""
+    result = await connection.execute(
+        text(
+            "INSERT INTO project (market, record_key, copy, project_id, name, state, country, country_native, "
+            "methodologies_native, first_pull, changed_pull, source, position) "
+            "SELECT DISTINCT ON (s.project_id) :market, s.project_id, 0, s.project_id, s.project_name, :unstated, "
+            "s.country, s.country_native, s.methodologies_native, :pull, :pull, s.source, s.position "
+            "FROM stage_block s WHERE NOT s.outdated AND NOT EXISTS (SELECT FROM project p WHERE p.market = :market "
+            "AND p.record_key = s.project_id AND p.copy = 0) ORDER BY s.project_id, s.ordinal"
+        ),
+        {"market": market, "pull": pull, "unstated": ProjectState.UNSTATED.value},
+    )
+    return result.rowcount
+
+
+async def apply_quarantine(
+    connection: AsyncConnection,
+    market: str,
+    pull: int,
+    complete: Collection[str],
+    documents: Sequence[bytes],
+    mended: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Keeps the quarantined rows; resolves those that a complete feed, or the same file read again, shows no more.
+
+    Args:
+        connection: with the staged rows, in the transaction that applies them.
+        market: the market's name.
+        pull: the pull's number.
+        complete: the mappings that were read completely.
+        documents: the digests of files that were read whole.
+        mended: entries (mapping, record key) whose rows came again in a reject file.
+
+    Returns how many are new.
+    """
+    bound = {
+        "market": market,
+        "pull": pull,
+        "complete": list(complete),
+        "documents": list(documents),
+        "mappings": [mapping for mapping, _ in mended],
+        "keys": [key for _, key in mended],
+    }
+    same = "q.market = :market AND q.mapping = s.mapping AND q.record_key = s.record_key AND q.copy = s.copy"
+    await connection.execute(
+        text(
+            "UPDATE quarantine q SET raw = s.raw, reasons = s.reasons::jsonb, changed_pull = :pull, "
+            f"resolved_pull = NULL, source = s.source, position = s.position FROM stage_quarantine s WHERE {same} "
+            "AND (q.raw <> s.raw OR q.reasons <> s.reasons::jsonb OR q.resolved_pull IS NOT NULL)"
+        ),
+        bound,
+    )
+    added = await connection.execute(
+        text(
+            "INSERT INTO quarantine (market, mapping, record_key, copy, raw, reasons, first_pull, changed_pull, "
+            "source, position) SELECT :market, s.mapping, s.record_key, s.copy, s.raw, s.reasons::jsonb, :pull, :pull, "
+            f"s.source, s.position FROM stage_quarantine s WHERE NOT EXISTS (SELECT FROM quarantine q WHERE {same}) "
+            "ORDER BY s.ordinal"
+        ),
+        bound,
+    )
+    await connection.execute(
+        text(
+            "UPDATE quarantine q SET resolved_pull = :pull WHERE q.market = :market AND q.resolved_pull IS NULL AND "
+            "(q.mapping = ANY(:complete) OR EXISTS (SELECT FROM pull_document d WHERE d.id = q.source AND d.document = "
+            "ANY(:documents)) OR (q.mapping, q.record_key) IN (SELECT * FROM unnest(cast(:mappings AS text[]), "
+            f"cast(:keys AS text[])))) AND NOT EXISTS (SELECT FROM stage_quarantine s WHERE {same})"
+        ),
+        bound,
+    )
+    return added.rowcount
+
+
+async def _number_copies(connection: AsyncConnection, table: str, key: str) -> None:
     """Numbers staged rows that have the same key, so that none overwrites another."""
     repeated = await connection.execute(text(f"SELECT 1 FROM {table} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"))
     if repeated.first() is None:
@@ -61,171 +259,97 @@ async def number_copies(connection: AsyncConnection, table: str, key: str) -> No
     )
 
 
-async def prepare(connection: AsyncConnection, kinds: Iterable[RecordKind]) -> int:
-    """Makes staged rows ready to be applied; returns how many were the same row of the market read twice."""
-    repeats = 0
-    for kind in kinds:
-        repeats += await drop_repeats(connection, kind)
-        await number_copies(connection, f"stage_{kind}", "record_key")
-        await connection.execute(text(f"ANALYZE stage_{kind}"))
-    await number_copies(connection, "stage_quarantine", "mapping, record_key")
-    await connection.execute(text("ANALYZE stage_quarantine"))
-    return repeats
-
-
-async def drop_repeats(connection: AsyncConnection, kind: RecordKind) -> int:
-    """Drops staged rows that are the same row of the market read twice (a page that shifted); says how many."""
-    result = await connection.execute(
-        text(
-            f"DELETE FROM stage_{kind} s USING stage_{kind} t WHERE s.mapping = t.mapping "
-            "AND s.native_key = t.native_key AND s.ordinal > t.ordinal"
-        )
-    )
-    return result.rowcount
-
-
-async def apply(connection: AsyncConnection, market: str, actor: str, pull: int, mapping: Mapping) -> Applied:
-    """Applies the staged rows of one mapping."""
-    kind = mapping.document.record
-    bound = {"market": market, "pull": pull, "mapping": mapping.name, "actor": actor}
-    said = said_by(mapping)
-    joined = (
-        f"stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
-        "JOIN pull_document new ON new.id = s.source JOIN pull_document old ON old.id = b.source"
-    )
-    before = ", ".join(f"b.{_name(column)}" for column in said)
-    after = ", ".join(_new_value(kind, column) for column in said)
-    differs = f"(({before}) IS DISTINCT FROM ({after}) OR b.gone_pull IS NOT NULL)"
+async def _mark_outdated(connection: AsyncConnection, market: str, kind: RecordKind) -> None:
+    """Marks staged rows that the catalogue does not have, and that a newer complete pull did not show."""
+    whole = await pulls.whole_as_of(connection, market, kind)
+    if whole is None:
+        return
     await connection.execute(
         text(
-            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, new.as_of >= old.as_of AS fresh FROM {joined} "
-            f"WHERE s.mapping = :mapping AND {differs}"
+            f"UPDATE stage_{kind} s SET outdated = true FROM pull_document new WHERE new.id = s.source AND "
+            f"new.as_of < :whole AND NOT s.standing AND NOT EXISTS (SELECT FROM {kind} b WHERE b.market = :market "
+            "AND b.record_key = s.record_key AND b.copy = s.copy)"
         ),
-        bound,
+        {"market": market, "whole": whole},
     )
-    stale = await connection.scalar(text("SELECT count(*) FROM differing WHERE NOT fresh"))
-    fresh = f"differing d JOIN stage_{kind} s ON d.fresh AND s.ordinal = d.ordinal"
-    joined = joined.replace(f"stage_{kind} s", fresh)
-    await connection.execute(text(_changes(kind, said, joined)), bound)
-    changed = await connection.execute(
+
+
+async def _find_differing(
+    connection: AsyncConnection, kind: RecordKind, values: dict[str, str], bound: dict[str, object], *, confirm: bool
+) -> int:
+    """Finds the staged rows that say something else than is known, or the same at a later time; how many are stale.
+
+    ``differing``: ordinal; whether it differs; whether it is fresh enough to be applied.
+    """
+    before = ", ".join(f"b.{_name(column)}" for column in values)
+    after = ", ".join(values.values())
+    differs = (
+        f"(({before}) IS DISTINCT FROM ({after}) OR b.gone_pull IS NOT NULL OR s.native_key <> b.native_key OR "
+        "(s.native_key IS NOT NULL AND b.native_key IS NULL))"
+    )
+    known = "CASE WHEN s.standing THEN old.as_of ELSE greatest(old.as_of, cast(:whole AS timestamptz)) END"
+    fresh = f"new.as_of >= {known}"
+    if kind is RecordKind.PROJECT:
+        fresh = f"({fresh} OR b.state = '{ProjectState.UNSTATED}')"
+    confirms = f"new.as_of > {known}" if confirm else "false"
+    await connection.execute(
         text(
-            f"UPDATE {kind} t SET {', '.join(f'{_name(c)} = {_new_value(kind, c)}' for c in said)}, native_key = s.native_key, "
-            "changed_pull = :pull, gone_pull = NULL, source = s.source, position = s.position "
-            f"FROM {joined} WHERE t.market = b.market AND t.record_key = b.record_key AND t.copy = b.copy"
+            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, {differs} AS differs, {fresh} AS fresh FROM "
+            f"stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
+            "JOIN pull_document new ON new.id = s.source JOIN pull_document old ON old.id = b.source "
+            f"WHERE s.mapping = :mapping AND ({differs} OR {confirms})"
         ),
         bound,
     )
-    await connection.execute(text("DROP TABLE differing"))
+    await connection.execute(text("ANALYZE differing"))
+    return int(await connection.scalar(text("SELECT count(*) FROM differing WHERE NOT fresh")) or 0)
+
+
+async def _add(connection: AsyncConnection, kind: RecordKind, bound: dict[str, object]) -> int:
     names = ", ".join(_name(column) for column in Layout(kind).columns)
     values = ", ".join(f"s.{_name(column)}" for column in Layout(kind).columns)
     added = await connection.execute(
         text(
             f"INSERT INTO {kind} (market, record_key, copy, native_key, {names}, first_pull, changed_pull, source, "
-            f"position) SELECT :market, s.record_key, s.copy, s.native_key, {values}, :pull, "
-            f":pull, s.source, s.position FROM stage_{kind} s WHERE s.mapping = :mapping AND NOT EXISTS (SELECT FROM "
-            f"{kind} b WHERE b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy)"
-        ),
-        bound,
-    )
-    return Applied(added.rowcount, changed.rowcount, 0, int(stale or 0))
-
-
-async def mark_gone(
-    connection: AsyncConnection, market: str, actor: str, pull: int, kind: RecordKind
-) -> Applied:
-    """Marks what a complete pull of a kind did not show. A row that is only unreadable is not gone."""
-    absent = (
-        f"b.market = :market AND b.gone_pull IS NULL AND NOT EXISTS (SELECT FROM stage_{kind} s WHERE s.record_key = "
-        "b.record_key AND s.copy = b.copy) AND (b.native_key IS NULL OR NOT EXISTS (SELECT FROM stage_quarantine q "
-        "WHERE q.native_key = b.native_key))"
-    )
-    if kind is RecordKind.PROJECT:
-        absent += f" AND b.state <> '{ProjectState.UNSTATED}'"
-    bound = {"market": market, "pull": pull, "actor": actor}
-    await connection.execute(
-        text(
-            "INSERT INTO event (kind, subject, actor, data) SELECT :kind, :market || :path || b.record_key, :actor, "
-            f"jsonb_build_object('pull', cast(:pull AS bigint), 'project', b.project_id) FROM {kind} b WHERE {absent}"
-        ),
-        bound | {"kind": f"{kind}.gone", "path": f"/{kind}/"},
-    )
-    gone = await connection.execute(text(f"UPDATE {kind} b SET gone_pull = :pull WHERE {absent}"), bound)
-    return Applied(gone=gone.rowcount)
-
-
-async def add_placeholders(connection: AsyncConnection, market: str, pull: int) -> int:
-    """Adds a project for each block whose project no list has shown, so that none is lost from sight."""
-    result = await connection.execute(
-        text(
-            "INSERT INTO project (market, record_key, copy, project_id, name, state, country, country_native, "
-            "methodologies_native, first_pull, changed_pull, source, position) "
-            "SELECT DISTINCT ON (s.project_id) :market, s.project_id, 0, s.project_id, s.project_name, :unstated, "
-            "s.country, s.country_native, s.methodologies_native, :pull, :pull, s.source, s.position "
-            "FROM stage_block s WHERE NOT EXISTS (SELECT FROM project p WHERE p.market = :market AND p.record_key = "
-            "s.project_id AND p.copy = 0) ORDER BY s.project_id, s.ordinal"
-        ),
-        {"market": market, "pull": pull, "unstated": ProjectState.UNSTATED.value},
-    )
-    return result.rowcount
-
-
-async def apply_quarantine(
-    connection: AsyncConnection, market: str, pull: int, complete: Collection[str], documents: Sequence[bytes]
-) -> int:
-    """Keeps the quarantined rows; resolves those that a complete feed, or the same file read again, shows no more.
-
-    Args:
-        complete: the mappings that were read completely.
-        documents: the digests of files that were read whole.
-    """
-    bound: dict[str, Any] = {"market": market, "pull": pull, "complete": list(complete), "documents": list(documents)}
-    same = "q.market = :market AND q.mapping = s.mapping AND q.record_key = s.record_key AND q.copy = s.copy"
-    await connection.execute(
-        text(
-            "UPDATE quarantine q SET raw = s.raw, reasons = s.reasons::jsonb, changed_pull = :pull, resolved_pull = NULL, "
-            f"source = s.source, position = s.position FROM stage_quarantine s WHERE {same} AND (q.raw <> s.raw OR "
-            "q.reasons <> s.reasons::jsonb OR q.resolved_pull IS NOT NULL)"
-        ),
-        bound,
-    )
-    added = await connection.execute(
-        text(
-            "INSERT INTO quarantine (market, mapping, record_key, copy, raw, reasons, first_pull, changed_pull, source, "
-            "position) SELECT :market, s.mapping, s.record_key, s.copy, s.raw, s.reasons::jsonb, :pull, :pull, s.source, "
-            f"s.position FROM stage_quarantine s WHERE NOT EXISTS (SELECT FROM quarantine q WHERE {same})"
-        ),
-        bound,
-    )
-    await connection.execute(
-        text(
-            "UPDATE quarantine q SET resolved_pull = :pull WHERE q.market = :market AND q.resolved_pull IS NULL AND "
-            "(q.mapping = ANY(:complete) OR EXISTS (SELECT FROM pull_document d WHERE d.id = q.source AND d.document = "
-            f"ANY(:documents))) AND NOT EXISTS (SELECT FROM stage_quarantine s WHERE {same})"
+            f"position) SELECT :market, s.record_key, s.copy, s.native_key, {values}, :pull, :pull, s.source, "
+            f"s.position FROM stage_{kind} s WHERE s.mapping = :mapping AND NOT s.outdated AND NOT EXISTS (SELECT "
+            f"FROM {kind} b WHERE b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy)"
         ),
         bound,
     )
     return added.rowcount
 
 
-def _changes(kind: RecordKind, said: Sequence[str], joined: str) -> str:
+def _change_events(kind: RecordKind, values: dict[str, str], source: str) -> str:
+    """A query of events, one a changed row; a row that differs in nothing that is told has none."""
     fields = ", ".join(
-        f"('{column}', to_jsonb(b.{_name(column)}), to_jsonb({_new_value(kind, column)}))"
-        for column in said
+        f"('{column}', to_jsonb(b.{_name(column)}), to_jsonb({value}))"
+        for column, value in values.items()
         if column != "class_id"
     )
+    before = ", ".join(f"b.{_name(column)}" for column in values)
+    after = ", ".join(values.values())
     return (
-        "INSERT INTO event (kind, subject, actor, data) "
         f"SELECT CASE WHEN b.gone_pull IS NULL THEN '{kind}.changed' ELSE '{kind}.returned' END, "
         f":market || '/{kind}/' || b.record_key, :actor, jsonb_build_object('pull', cast(:pull AS bigint), 'project', "
-        "b.project_id, 'mapping_changed', old.mapping_digest <> new.mapping_digest, 'changes', "
-        "(SELECT coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'before', f.before, 'after', f.after)), '[]') "
-        f"FROM (VALUES {fields}) AS f(field, before, after) WHERE f.before IS DISTINCT FROM f.after)) "
-        f"FROM {joined}"
+        "b.project_id, 'mapping_changed', old.mapping = new.mapping AND old.mapping_digest <> new.mapping_digest, "
+        "'changes', (SELECT coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'before', f.before, 'after', "
+        f"f.after)), '[]') FROM (VALUES {fields}) AS f(field, before, after) WHERE f.before IS DISTINCT FROM f.after)) "
+        f"FROM {source} AND (b.gone_pull IS NOT NULL OR ({before}) IS DISTINCT FROM ({after})) ORDER BY d.ordinal"
     )
 
 
-def _new_value(kind: RecordKind, column: str) -> str:
-    return VAGUE if kind is RecordKind.BLOCK and column == "state" else f"s.{_name(column)}"
+def _new_values(kind: RecordKind, said: Sequence[str]) -> dict[str, str]:
+    """What becomes of each column that a mapping says, as SQL over the staged row ``s`` and the known one ``b``.
+
+    A market's own word does not stay beside a state that another document, which has no such word, has changed.
+    """
+    values = {column: f"s.{_name(column)}" for column in said}
+    if kind is RecordKind.BLOCK and "state" in values:
+        values["state"] = VAGUE
+    if "state" in values and "state_native" not in values:
+        values["state_native"] = f"CASE WHEN {values['state']} = b.state THEN b.state_native END"
+    return values
 
 
 def _name(column: str) -> str:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import polars as pl
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.catalogue import applying, pulls, staging
+from gateway.catalogue import applying, pulls, staging, superseding
 from gateway.catalogue.applying import Applied
-from gateway.catalogue.rejects import REJECT_COLUMNS, Rejects
+from gateway.catalogue.rejects import ENTRY_COLUMN, REJECT_COLUMNS, Rejects
 from gateway.catalogue.staging import ROW_RAGGED
 from gateway.kit.files import Batch, Table, open_table
-from gateway.kit.mapping.engine import POSITION, ROW, SOURCE, Mapped, Mapping
+from gateway.kit.mapping.engine import OURS, POSITION, ROW, SOURCE, Mapped, Mapping
 from gateway.model.errors import UnusableFile
 from gateway.model.vocabulary import PullStatus, RecordKind
 from gateway.store import documents
@@ -71,6 +75,8 @@ class _Figures:
     defects: Counter[str] = field(default_factory=Counter)
     unknown: dict[str, None] = field(default_factory=dict)
     ranges: list[pl.DataFrame] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+    """Entries of the quarantine whose rows this file, a reject file, shows again."""
 
     def add(self, batch: Batch, mapped: Mapped) -> None:
         self.rows += batch.frame.height + len(batch.ragged)
@@ -80,7 +86,9 @@ class _Figures:
         if batch.ragged:
             self.defects[ROW_RAGGED] += len(batch.ragged)
         self.projects.update(mapped.rows.get_column("project_id").unique())
-        self.unknown.update(dict.fromkeys(name for name in mapped.unknown if name not in REJECT_COLUMNS))
+        self.unknown.update(dict.fromkeys(mapped.unknown))
+        if ENTRY_COLUMN in batch.frame.columns:
+            self.mended += batch.frame.get_column(ENTRY_COLUMN).drop_nulls().to_list()
         if self.kind is not RecordKind.PROJECT:
             self.quantity += int(mapped.rows.get_column("quantity").sum())
             ranged = mapped.rows.filter(pl.col("first").is_not_null())
@@ -90,7 +98,10 @@ class _Figures:
         if not self.ranges:
             return 0
         book = pl.concat(self.ranges).with_columns(pl.col("space").cast(pl.String))
-        with tempfile.TemporaryDirectory(prefix="carbon-gateway-") as spill, Engine(temp_directory=Path(spill)) as engine:
+        with (
+            tempfile.TemporaryDirectory(prefix="carbon-gateway-") as spill,
+            Engine(temp_directory=Path(spill)) as engine,
+        ):
             return overlaps(book, engine=engine).pairs
 
 
@@ -98,9 +109,14 @@ class Ingestion:
     """One file on its way into the catalogue of one market.
 
     Args:
+        market: the market's name.
+        programme: the crediting programme, which class names begin with.
         mappings: the market's mapping documents of export files.
+        path: the file.
+        actor: who is told to have done it.
         as_of: when the registry is taken to have said this; None: when the file was last written.
         reject_file: where the quarantined rows are written with their reasons.
+        progress: told the number of rows read so far.
     """
 
     def __init__(
@@ -127,37 +143,47 @@ class Ingestion:
     async def run(self, database: Database) -> Ingested:
         """Reads the file and applies it in one transaction.
 
-        Raises UnusableFile when it is not what it says it is; nothing of it is stored then.
+        Raises UnusableFile when it is not what it says it is, or changes meanwhile: nothing of it is stored then; and
+        DatabaseUnreachable when the connection is lost.
         """
+        before = _fingerprint(self._path)
         with await asyncio.to_thread(open_table, self._path) as table:
             mapping = self._recognise(table.headings)
-            async with database.session() as connection, connection.begin():
-                return await self._ingest(connection, table, mapping)
+            with Rejects(self._reject_file, table.headings) as rejects:
+                async with database.session() as connection, connection.begin():
+                    found = await self._ingest(connection, table, mapping, rejects)
+                    self._require_unchanged(before)
+                rejects.keep()
+        return found
 
-    async def _ingest(self, connection: AsyncConnection, table: Table, mapping: Mapping) -> Ingested:
-        as_of = self._as_of or datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
-        number = await pulls.begin(connection, self._market, self._path.name)
+    async def _ingest(self, connection: AsyncConnection, table: Table, mapping: Mapping, rejects: Rejects) -> Ingested:
+        as_of = self._as_of or await _last_written(connection, _fingerprint(self._path)[2])
+        number = await pulls.begin(connection, self._market, self._actor, self._name)
         document = await documents.keep_file(
-            connection, self._path, media_type=MEDIA_TYPES[table.format], origin=self._path.name
+            connection, self._path, media_type=MEDIA_TYPES[table.format], origin=self._name
         )
         source = await pulls.add_document(connection, number, mapping, document, as_of)
         await staging.create(connection)
         figures = _Figures(mapping.document.record)
-        with Rejects(self._reject_file, table.headings) as rejects:
-            async for batch, mapped in self._mapped_batches(table, mapping):
+        async with aclosing(_mapped_batches(table, mapping)) as batches:
+            async for batch, mapped in batches:
                 figures.add(batch, mapped)
-                rows = batch.frame.with_columns(pl.lit(source).alias(SOURCE), pl.col(ROW).alias(POSITION))
-                await staging.add(connection, mapping, self._programme, mapped, rows)
-                await staging.add_ragged(connection, mapping, batch.ragged, source)
-                rejects.write(batch, mapped)
+                rows = _own_columns(batch).with_columns(pl.lit(source).alias(SOURCE), pl.col(ROW).alias(POSITION))
+                unreadable = await staging.add(connection, mapping, self._programme, mapped, rows)
+                ragged = await staging.add_ragged(connection, mapping, batch.ragged, source)
+                rejects.write(chain(unreadable.iter_rows(named=True), ragged.iter_rows(named=True)))
                 self._progress(figures.rows)
-            applied, placeholders = await self._apply(connection, mapping, number, document)
-            rejects.keep()
+        applied = await self._apply(connection, mapping, number, as_of)
+        placeholders = 0
+        if figures.kind is RecordKind.BLOCK:
+            placeholders = await applying.add_placeholders(connection, self._market, number)
+        entries = [(mapping.name, key) for key in figures.mended]
+        await applying.apply_quarantine(connection, self._market, number, (), (document,), entries)
         await pulls.note_drift(connection, self._market, mapping.name, number, "unknown", tuple(figures.unknown))
         found = Ingested(
             market=self._market,
             kind=mapping.name.rpartition(".")[2],
-            file=self._path.name,
+            file=self._name,
             rows=figures.rows,
             accepted=figures.accepted,
             quarantined=figures.rows - figures.accepted,
@@ -173,36 +199,36 @@ class Ingestion:
         await pulls.finish(connection, self._market, self._actor, number, PullStatus.COMPLETE, asdict(found))
         return found
 
-    async def _mapped_batches(self, table: Table, mapping: Mapping) -> AsyncIterator[tuple[Batch, Mapped]]:
-        """Reads and maps one batch ahead, in a thread, while the one before it is on its way to the database."""
-        batches = table.batches()
-
-        def following() -> tuple[Batch, Mapped] | None:
-            batch = next(batches, None)
-            return None if batch is None else (batch, mapping.apply(batch.frame))
-
-        ahead = asyncio.create_task(asyncio.to_thread(following))
-        try:
-            while (item := await ahead) is not None:
-                ahead = asyncio.create_task(asyncio.to_thread(following))
-                yield item
-        finally:
-            await asyncio.gather(ahead, return_exceptions=True)
-
-    async def _apply(
-        self, connection: AsyncConnection, mapping: Mapping, number: int, document: bytes
-    ) -> tuple[Applied, int]:
+    async def _apply(self, connection: AsyncConnection, mapping: Mapping, number: int, as_of: datetime) -> Applied:
         kind = mapping.document.record
         await applying.lock(connection, self._market)
-        await applying.prepare(connection, (kind,))
-        applied = await applying.apply(connection, self._market, self._actor, number, mapping)
-        placeholders = 0
+        await applying.prepare(connection, self._market, (kind,))
         if kind is RecordKind.BLOCK:
-            placeholders = await applying.add_placeholders(connection, self._market, number)
-        await applying.apply_quarantine(connection, self._market, number, complete=(), documents=(document,))
-        return applied, placeholders
+            await superseding.mark_outdated(connection, self._market, as_of)
+        applied = await applying.apply(connection, self._market, self._actor, number, mapping, confirm=True)
+        if kind is RecordKind.BLOCK:
+            applied += await superseding.supersede(connection, self._market, self._actor, number, as_of)
+        return applied
+
+    def _require_unchanged(self, before: tuple[int, int, int]) -> None:
+        if _fingerprint(self._path) != before:
+            raise UnusableFile(
+                found=f"{self._name} changed while it was read", expected="a file that nobody is writing"
+            )
+
+    @property
+    def _name(self) -> str:
+        """The file's name as text that can be stored: a file system takes any bytes."""
+        return os.fsencode(self._path.name).decode("utf-8", "backslashreplace")
 
     def _recognise(self, headings: tuple[str, ...]) -> Mapping:
+        ours = sorted(OURS.intersection(headings))
+        if ours:
+            raise UnusableFile(
+                found=f"the column {ours[0]}, which the gateway uses itself",
+                expected="columns of the registry's own",
+                where=f"the headings of {self._name}",
+            )
         for mapping in self._mappings:
             if mapping.recognises(headings):
                 missing = mapping.missing_columns(headings)
@@ -210,12 +236,57 @@ class Ingestion:
                     raise UnusableFile(
                         found=f"a file like {mapping.name} without the columns {', '.join(missing)}",
                         expected=f"every column that {mapping.name} reads",
-                        where=f"the headings of {self._path.name}",
+                        where=f"the headings of {self._name}",
                     )
                 return mapping
         kinds = ", or ".join(f"{', '.join(one.document.recognise)} ({one.name})" for one in self._mappings)
         raise UnusableFile(
             found="the columns " + ", ".join(headings[:12]),
             expected=f"a file with {kinds}",
-            where=f"the headings of {self._path.name}",
+            where=f"the headings of {self._name}",
         )
+
+
+async def _mapped_batches(table: Table, mapping: Mapping) -> AsyncGenerator[tuple[Batch, Mapped]]:
+    """Reads and maps one batch ahead, in a thread, while the one before it is on its way to the database."""
+    batches = table.batches()
+    loop = asyncio.get_running_loop()
+
+    def following() -> tuple[Batch, Mapped] | None:
+        batch = next(batches, None)
+        return None if batch is None else (batch, mapping.apply(_own_columns(batch)))
+
+    ahead = loop.run_in_executor(None, following)
+    try:
+        while True:
+            # Unlike a plain await, this leaves the thread's result alone when the ingestion is cancelled.
+            await asyncio.wait([ahead])
+            item = ahead.result()
+            if item is None:
+                return
+            ahead = loop.run_in_executor(None, following)
+            yield item
+    finally:
+        # The file cannot be closed while the thread reads it.
+        await asyncio.wait([ahead])
+
+
+def _fingerprint(path: Path) -> tuple[int, int, int]:
+    """What differs once somebody has written to a file or put another in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)  # opening it says what is wrong
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+async def _last_written(connection: AsyncConnection, nanoseconds: int) -> datetime:
+    """When a file was last written; not later than now, or nothing newer could ever replace what it says."""
+    written = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return min(written, now)
+
+
+def _own_columns(batch: Batch) -> pl.DataFrame:
+    """The file's rows without what we wrote beside them, where it is a reject file."""
+    return batch.frame.drop(REJECT_COLUMNS, strict=False)

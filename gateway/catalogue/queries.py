@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, and_, case, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.model.vocabulary import PullStatus, UnitState
+from gateway.store.events import event
 from gateway.store.tables.catalogue import batch, block, drift, project, pull, pull_document, quarantine
-from gateway.store.tables.store import event
 
 ROWS_LIMIT: Final = 10_000
+ENDED: Final = (UnitState.RETIRED, UnitState.CANCELLED, UnitState.RETIRED_OR_CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ async def classes(connection: AsyncConnection, wanted: BlockFilter, limit: int) 
     """Credit classes with their units: active ones (which can be sold), in the buffer, and ended."""
     conditions = wanted.conditions()
     active = and_(block.c.state == UnitState.ACTIVE.value, ~block.c.buffer)
-    ended = block.c.state.in_([UnitState.RETIRED.value, UnitState.CANCELLED.value, UnitState.RETIRED_OR_CANCELLED.value])
+    ended = block.c.state.in_([state.value for state in ENDED])
     shown = (
         select(
             block.c.market,
@@ -114,7 +115,7 @@ async def classes(connection: AsyncConnection, wanted: BlockFilter, limit: int) 
             func.min(block.c.country).label("country"),
             func.count().label("blocks"),
             _units(active).label("active"),
-            _units(and_(block.c.buffer)).label("buffer"),
+            _units(and_(block.c.buffer, ~ended)).label("buffer"),
             _units(ended).label("ended"),
             func.min(block.c.quantity_unit).label("quantity_unit"),
         )
@@ -124,7 +125,7 @@ async def classes(connection: AsyncConnection, wanted: BlockFilter, limit: int) 
     )
     total = await connection.scalar(select(func.count()).select_from(shown.order_by(None).subquery()))
     rows = await connection.execute(shown.limit(min(limit, ROWS_LIMIT)))
-    return Answer([dict(row._mapping) for row in rows], int(total or 0))
+    return Answer([dict(row) for row in rows.mappings()], int(total or 0))
 
 
 async def projects(
@@ -188,7 +189,7 @@ async def drifted(connection: AsyncConnection, *, market: str | None) -> list[di
     if market is not None:
         shown = shown.where(drift.c.market == market)
     rows = await connection.execute(shown.order_by(drift.c.market, drift.c.mapping, drift.c.path).limit(ROWS_LIMIT))
-    return [dict(row._mapping) for row in rows]
+    return [dict(row) for row in rows.mappings()]
 
 
 async def market_figures(connection: AsyncConnection) -> dict[str, dict[str, Any]]:
@@ -224,7 +225,7 @@ async def market_figures(connection: AsyncConnection) -> dict[str, dict[str, Any
 
 async def changes(connection: AsyncConnection, *, pull_number: int, limit: int) -> Answer:
     """What one pull changed: records changed, returned or gone, in the order in which it was told."""
-    conditions = [event.c.data["pull"].as_integer() == pull_number, event.c.kind != "pull.finished"]
+    conditions = [event.c.data["pull"].astext == str(pull_number), event.c.kind != "pull.finished"]
     shown = select(event.c.id, event.c.recorded_at, event.c.kind, event.c.subject, event.c.data).where(*conditions)
     return await _answer(connection, shown.order_by(event.c.id), event, conditions, limit)
 
@@ -242,22 +243,35 @@ def sentence(programme: str, change: Mapping[str, Any]) -> str:
     who = f"{programme} {data.get('project')}"
     if kind != "project":
         who = f"{who}, {kind} {str(change['subject']).split('/', 2)[2]}"
+    if verb == "gone" and data.get("superseded"):
+        return f"{who}: its units are shown in other blocks"
     if verb == "gone":
         return f"{who}: no longer shown by the registry"
     told: Sequence[Mapping[str, Any]] = data.get("changes", ())
-    names = {one["field"] for one in told}
-    parts = [
-        f"{_said(one['before'])} → {_said(one['after'])}"
-        if one["field"] in {"state", "state_native"}
-        else f"{str(one['field']).removesuffix('_native').replace('_', ' ')} {_said(one['before'])} → {_said(one['after'])}"
-        for one in told
-        if f"{one['field']}_native" not in names
-    ]
+    parts = [_changed(one) for one in told if not _said_better(one, told)]
     if verb == "returned":
         parts.insert(0, "shown again")
     if data.get("mapping_changed"):
         parts.append("(our mapping changed)")
     return f"{who}: {', '.join(parts)}"
+
+
+def _changed(one: Mapping[str, Any]) -> str:
+    change = f"{_said(one['before'])} → {_said(one['after'])}"
+    name = str(one["field"]).removesuffix("_native")
+    return change if name == "state" else f"{name.replace('_', ' ')} {change}"
+
+
+def _said_better(one: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether another change says the same: the registry's own word where there is one now, else ours."""
+    natives = {
+        other["field"] for other in told if str(other["field"]).endswith("_native") and other["after"] is not None
+    }
+    if not str(one["field"]).endswith("_native"):
+        return f"{one['field']}_native" in natives
+    return one["field"] not in natives and str(one["field"]).removesuffix("_native") in {
+        other["field"] for other in told
+    }
 
 
 def _said(value: object) -> str:
@@ -270,8 +284,6 @@ def _said(value: object) -> str:
 
 def _units(condition: ColumnElement[bool]) -> ColumnElement[int]:
     """A sum of units; cast back to bigint, since PostgreSQL sums bigint into numeric."""
-    from sqlalchemy import BigInteger, cast
-
     return cast(func.coalesce(func.sum(case((condition, block.c.quantity), else_=0)), 0), BigInteger)
 
 
@@ -288,7 +300,7 @@ async def _answer(
 ) -> Answer:
     total = await connection.scalar(select(func.count()).select_from(table).where(*conditions))
     rows = await connection.execute(shown.limit(min(limit, ROWS_LIMIT)))
-    return Answer([dict(row._mapping) for row in rows], int(total or 0))
+    return Answer([dict(row) for row in rows.mappings()], int(total or 0))
 
 
 __all__ = [

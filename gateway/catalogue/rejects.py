@@ -1,27 +1,26 @@
 """The reject file: quarantined rows as they were, each with its place and its reasons, for a person to mend.
 
-It has the columns of the file it comes from, so that the mended rows can be ingested as they are; the two columns of
-ours are read past then. A row with the wrong number of fields has no columns: its text stands with the reasons.
+It has the columns of the file it comes from, so that the mended rows can be ingested as they are. Of the three columns
+of ours the last names the row's entry in the quarantine, which a mended row resolves. A row with the wrong number of
+fields has no columns: its text stands with the reasons.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
-import polars as pl
-
-from gateway.catalogue.staging import ROW_RAGGED, reasons_by_row
-from gateway.kit.files import Batch
-from gateway.kit.mapping.engine import ROW, Mapped
+from gateway.catalogue.staging import RAGGED_TEXT
 from gateway.model.errors import ConfigurationError
 
-REJECT_COLUMNS: Final = ("_rejected_row", "_reasons")
+ENTRY_COLUMN: Final = "_rejected_entry"
+REJECT_COLUMNS: Final = ("_rejected_row", "_reasons", ENTRY_COLUMN)
 
 
 class Rejects:
@@ -53,26 +52,17 @@ class Rejects:
         self._writer.writerow([*self._headings, *REJECT_COLUMNS])
         return self
 
-    def write(self, batch: Batch, mapped: Mapped) -> None:
-        """Writes a batch's quarantined rows, in the order of the file."""
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Writes quarantined rows as they are staged (:func:`gateway.catalogue.staging.quarantine_row`)."""
         if self._stream is None:
             return
-        reasons = reasons_by_row(mapped.defects)
-        rows = batch.frame.filter(pl.col(ROW).is_in(mapped.quarantined().implode()))
-        written = [
-            (row[ROW], [row.get(name) or "" for name in self._headings], _words(reasons[row[ROW]]))
-            for row in rows.iter_rows(named=True)
-        ]
-        written += [
-            (
-                one.row,
-                [""] * len(self._headings),
-                f"{ROW_RAGGED}: {one.found} fields, expected {one.expected}: {one.text}",
+        for row in sorted(rows, key=lambda row: int(row["position"])):
+            raw = json.loads(row["raw"])
+            cells = [raw.get(name) or "" for name in self._headings]
+            text = f": {raw[RAGGED_TEXT]}" if RAGGED_TEXT in raw else ""
+            self._writer.writerow(
+                [*cells, row["position"], _words(json.loads(row["reasons"])) + text, row["record_key"]]
             )
-            for one in batch.ragged
-        ]
-        for number, cells, words in sorted(written):
-            self._writer.writerow([*cells, number, words])
 
     def keep(self) -> None:
         """Puts the file in its place."""
@@ -93,5 +83,5 @@ class Rejects:
             self._temporary.unlink(missing_ok=True)
 
 
-def _words(reasons: Sequence[dict[str, str | None]]) -> str:
+def _words(reasons: Sequence[Mapping[str, str | None]]) -> str:
     return "; ".join(f"{one['code']}: {one['found'] or 'empty'}" for one in reasons)

@@ -53,14 +53,18 @@ def said_by(mapping: Mapping) -> list[str]:
 
 
 async def create(connection: AsyncConnection) -> None:
-    """Makes the temporary tables of a pull; they vanish with the connection."""
+    """Makes the temporary tables of a pull; they vanish with the connection.
+
+    ``standing``: the row waited in quarantine while later pulls still showed it. ``outdated``: a newer source knows
+    nothing of it, so it is not added.
+    """
     for kind in RecordKind:
         typed = ", ".join(f'"{name}" {sql}' for name, sql in Layout(kind).columns.items())
         await connection.execute(
             text(
                 f"CREATE TEMP TABLE stage_{kind} (mapping text, record_key text, copy integer NOT NULL DEFAULT 0, "
-                f"native_key text, ordinal bigint GENERATED ALWAYS AS IDENTITY, {typed}, source bigint, "
-                "position bigint)"
+                "native_key text, standing boolean NOT NULL DEFAULT false, outdated boolean NOT NULL DEFAULT false, "
+                f"ordinal bigint GENERATED ALWAYS AS IDENTITY, {typed}, source bigint, position bigint)"
             )
         )
     await connection.execute(
@@ -74,20 +78,32 @@ async def create(connection: AsyncConnection) -> None:
 
 async def add(
     connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame
-) -> None:
-    """Stages what a mapping made of one table: accepted rows and quarantined ones.
+) -> pl.DataFrame:
+    """Stages what a mapping made of one table: accepted rows and quarantined ones, which are returned.
 
     Args:
+        connection: the one that has the staging tables.
+        mapping: which made it.
+        programme: the crediting programme, which class names begin with.
+        mapped: what it made.
         table: what was mapped, with the document (``SOURCE``) and the place there (``POSITION``) of each row.
     """
     await add_accepted(connection, mapping, programme, mapped, table)
-    await copy_rows(connection, "stage_quarantine", quarantined_rows(mapping, mapped, table))
+    quarantined = quarantined_rows(mapping, mapped, table)
+    await copy_rows(connection, "stage_quarantine", quarantined)
+    return quarantined
 
 
 async def add_accepted(
-    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame
+    connection: AsyncConnection,
+    mapping: Mapping,
+    programme: str,
+    mapped: Mapped,
+    table: pl.DataFrame,
+    *,
+    standing: bool = False,
 ) -> None:
-    """Stages the accepted rows alone."""
+    """Stages the accepted rows alone; for ``standing`` see :func:`create`."""
     kind = mapping.document.record
     rows = mapped.rows.join(table.select(ROW, SOURCE, POSITION), on=ROW, how="left", maintain_order="left")
     rows = rows.with_columns(record_key=_record_key(kind))
@@ -97,6 +113,7 @@ async def add_accepted(
         pl.lit(mapping.name).alias("mapping"),
         "record_key",
         "native_key",
+        pl.lit(standing).alias("standing"),
         *(array_text(name) if sql == "text[]" else pl.col(name) for name, sql in Layout(kind).columns.items()),
         pl.col(SOURCE).alias("source"),
         pl.col(POSITION).alias("position"),
@@ -106,8 +123,8 @@ async def add_accepted(
 
 async def add_ragged(
     connection: AsyncConnection, mapping: Mapping, ragged: Iterable[RaggedRow], source: int
-) -> None:
-    """Stages rows of a file that do not have as many fields as there are headings, as their text."""
+) -> pl.DataFrame:
+    """Stages rows of a file that do not have as many fields as there are headings, as their text; returns them."""
     listed = [
         quarantine_row(
             mapping.name,
@@ -119,8 +136,11 @@ async def add_ragged(
         )
         for one in ragged
     ]
-    if listed:
-        await copy_rows(connection, "stage_quarantine", pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String}))
+    if not listed:
+        return pl.DataFrame()
+    quarantined = pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String})
+    await copy_rows(connection, "stage_quarantine", quarantined)
+    return quarantined
 
 
 def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame) -> pl.DataFrame:

@@ -1,14 +1,17 @@
 """Pulling a market's catalogue: every feed, page by page, then applied at once.
 
 A feed is complete when the market stated the same totals before and after, and exactly so many different rows, and
-units, were read. Only a complete feed can say that something is gone. A feed that breaks off, repeats a cursor or
-does not add up leaves the pull INCOMPLETE: what was read is kept as seen, and nothing is missed because of it.
+units, were read. After means: once every feed of its kind was read, so that a unit which moved from one to another
+meanwhile is noticed. Only where all feeds of a kind are complete is something gone. A feed that breaks off, repeats a
+cursor or does not add up leaves the pull INCOMPLETE: what was read is kept as seen, and nothing is missed for it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
@@ -19,8 +22,9 @@ from gateway.catalogue import applying, pulls, staging
 from gateway.catalogue.applying import Applied
 from gateway.kit.contract import Feed, Page, ReadsCatalogue, StatedTotal
 from gateway.kit.errors import AdapterError, ContractBreach
-from gateway.kit.mapping.engine import POSITION, ROW, SOURCE, Mapped, Mapping
+from gateway.kit.mapping.engine import OURS, POSITION, ROW, SOURCE, Mapped, Mapping
 from gateway.markets.linked import LinkedMarket
+from gateway.model.errors import ConfigurationError
 from gateway.model.vocabulary import PullStatus, RecordKind
 from gateway.store import documents
 from gateway.store.database import Database
@@ -120,28 +124,50 @@ class Synced:
 async def sync(database: Database, market: LinkedMarket, *, actor: str, progress: Progress) -> Synced:
     """Pulls one market's catalogue and applies it.
 
-    Raises an AdapterError only when not even the first feed could be asked for its total: then nothing was learnt.
+    Raises an AdapterError only when not even the first feed could be asked for its total: then nothing was learnt; and
+    DatabaseUnreachable when the connection is lost.
     """
     reader = market.reads_catalogue()
     feeds = reader.catalogue_feeds()
+    if not feeds:
+        raise ConfigurationError(f"the adapter of {market.name} names no feed; expected one or more")
+    mappings = [market.mapping(feed.mapping) for feed in feeds]
     first = await reader.catalogue_total(feeds[0].name)
-    async with database.session() as connection:
-        async with connection.begin():
-            number = await pulls.begin(connection, market.name, "sync")
-            await staging.create(connection)
-        try:
-            reports = []
-            for position, feed in enumerate(feeds):
-                mapping = market.mapping(feed.mapping)
-                stated = first if position == 0 else None
-                pulled = _FeedPull(connection, market, reader, feed, mapping, number, progress)
-                reports.append(await pulled.run(stated))
+    number = None
+    try:
+        async with database.session() as connection:
             async with connection.begin():
-                return await _apply(connection, market, actor, number, reports)
-        except BaseException as error:
+                number = await pulls.begin(connection, market.name, actor, pulls.SYNC)
+                await staging.create(connection)
+            pulled = [
+                _FeedPull(connection, market, reader, feed, mapping, number, progress)
+                for feed, mapping in zip(feeds, mappings, strict=True)
+            ]
+            await _read(pulled, first)
             async with connection.begin():
-                await pulls.finish(connection, market.name, actor, number, PullStatus.FAILED, {"error": repr(error)})
-            raise
+                return await _apply(connection, market.name, actor, number, pulled)
+    except BaseException as error:
+        if number is not None:
+            await _note_failure(database, market.name, actor, number, error)
+        raise
+
+
+async def _read(pulled: Sequence[_FeedPull], first: StatedTotal) -> None:
+    """Reads feed after feed; when the last one of a kind is read, the totals of all of that kind are asked again."""
+    for position, one in enumerate(pulled):
+        await one.run(first if position == 0 else None)
+        kind = one.report.kind
+        if all(later.report.kind is not kind for later in pulled[position + 1 :]):
+            for read in pulled:
+                if read.report.kind is kind:
+                    await read.check()
+
+
+async def _note_failure(database: Database, market: str, actor: str, number: int, error: BaseException) -> None:
+    """Closes a pull that failed. Where the database is not there either, the market's next pull closes it."""
+    with suppress(ConfigurationError):
+        async with database.transaction() as connection:
+            await pulls.finish(connection, market, actor, number, PullStatus.FAILED, {"error": repr(error)})
 
 
 class _FeedPull:
@@ -161,64 +187,79 @@ class _FeedPull:
         self._market = market
         self._reader = reader
         self._feed = feed
-        self._mapping = mapping
+        self.mapping = mapping
         self._number = number
         self._progress = progress
         self._keys: set[str] = set()
         self._waiting: list[pl.DataFrame] = []
-        self._report = FeedReport(feed.name, mapping.name, mapping.document.record)
+        self.mapping = mapping
+        self.report = FeedReport(feed.name, mapping.name, mapping.document.record)
 
-    async def run(self, stated: StatedTotal | None) -> FeedReport:
+    async def run(self, stated: StatedTotal | None) -> None:
         """Reads the whole feed; what goes wrong at the market is in the report, not raised."""
-        report = self._report
         try:
-            report.stated = stated or await self._reader.catalogue_total(self._feed.name)
-            await self._read_pages(report.stated.rows)
+            self.report.stated = stated or await self._reader.catalogue_total(self._feed.name)
+            await self._read_pages(self.report.stated.rows)
+        except AdapterError as error:
+            self.report.faults.append(str(error))
+        await self._map_waiting()
+
+    async def check(self) -> None:
+        """Holds what was read against what the market states, before and now; a fault that is known stands alone."""
+        report = self.report
+        if report.faults or report.stated is None:
+            return
+        try:
             after = await self._reader.catalogue_total(self._feed.name)
         except AdapterError as error:
             report.faults.append(str(error))
-            await self._map_waiting()
-            return report
+            return
         if after != report.stated:
-            report.faults.append(f"the market moved while it was read: it stated {report.stated}, then {after}")
-        self._check_totals()
-        return report
+            report.faults.append(
+                f"the market moved while it was read: it stated {_words(report.stated)}, then {_words(after)}"
+            )
+        self._check_totals(report.stated)
 
     async def _read_pages(self, total: int) -> None:
         self._progress(self._market.name, self._feed.name, 0, total)
         cursor: str | None = None
-        seen: set[str | None] = {None}
+        seen: set[bytes] = set()
         for _ in range(PAGES_LIMIT):
             page = await self._reader.read_catalogue(self._feed.name, cursor)
             await self._take(page)
-            self._progress(self._market.name, self._feed.name, self._report.rows, total)
+            self._progress(self._market.name, self._feed.name, self.report.rows, total)
             cursor = page.next_cursor
             if cursor is None:
-                await self._map_waiting()
                 return
-            if cursor in seen:
+            mark = hashlib.sha256(cursor.encode()).digest()  # a cursor may be long, and there may be many
+            if mark in seen:
                 raise ContractBreach(
                     f"the cursor {cursor[:80]!r} came a second time: the pages never end",
                     market=self._market.name,
                     operation=f"read_catalogue {self._feed.name}",
                 )
-            seen.add(cursor)
+            seen.add(mark)
         raise ContractBreach(
-            f"found more than {PAGES_LIMIT} pages", market=self._market.name, operation=f"read_catalogue {self._feed.name}"
+            f"found more than {PAGES_LIMIT} pages",
+            market=self._market.name,
+            operation=f"read_catalogue {self._feed.name}",
         )
 
     async def _take(self, page: Page) -> None:
         """Keeps the raw page; its rows are mapped together with those of its neighbours, which is much faster."""
+        self._require_own_columns(page)
         async with self._connection.begin():
             document = await documents.keep(
-                self._connection, page.document.content, media_type=page.document.media_type, origin=page.document.origin
+                self._connection,
+                page.document.content,
+                media_type=page.document.media_type,
+                origin=page.document.origin,
             )
-            source = await pulls.add_document(self._connection, self._number, self._mapping, document, page.as_of)
+            source = await pulls.add_document(self._connection, self._number, self.mapping, document, page.as_of)
         rows = page.rows.with_row_index(POSITION, offset=1).with_columns(
             pl.col(POSITION).cast(pl.Int64), pl.lit(source).alias(SOURCE)
         )
-        self._count_keys(rows)
-        self._waiting.append(rows)
+        self._waiting.append(self._unseen(rows))
         if sum(table.height for table in self._waiting) >= MAPPED_TOGETHER:
             await self._map_waiting()
 
@@ -227,21 +268,39 @@ class _FeedPull:
         if not tables:
             return
         table = pl.concat(tables, how="diagonal").with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-        mapped = self._mapping.apply(table)
+        mapped = self.mapping.apply(table)
         async with self._connection.begin():
-            await staging.add(self._connection, self._mapping, self._market.manifest.programme, mapped, table)
+            await staging.add(self._connection, self.mapping, self._market.manifest.programme, mapped, table)
         self._count(table, mapped)
 
-    def _count_keys(self, table: pl.DataFrame) -> None:
-        report, path = self._report, self._mapping.document.native_key
-        keys = table.get_column(path).drop_nulls().to_list() if path in table.columns else []
-        fresh = set(keys) - self._keys
-        report.repeated += len(keys) - len(fresh)
-        report.rows += table.height - (len(keys) - len(fresh))
-        self._keys |= fresh
+    def _unseen(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that were not read before; a row that comes twice (pages that shifted) counts once."""
+        path = self.mapping.document.native_key
+        if path is None or path not in rows.columns:
+            self.report.rows += rows.height
+            return rows
+        keys = rows.get_column(path).to_list()
+        kept = []
+        for key in keys:
+            kept.append(key is None or key not in self._keys)
+            if key is not None:
+                self._keys.add(key)
+        fresh = sum(kept)
+        self.report.rows += fresh
+        self.report.repeated += len(keys) - fresh
+        return rows if fresh == len(keys) else rows.filter(pl.Series(kept, dtype=pl.Boolean))
+
+    def _require_own_columns(self, page: Page) -> None:
+        ours = sorted(OURS.intersection(page.rows.columns))
+        if ours:
+            raise ContractBreach(
+                f"found a field called {ours[0]}, a name of the gateway's own; expected the market's",
+                market=self._market.name,
+                operation=f"read_catalogue {self._feed.name}",
+            )
 
     def _count(self, table: pl.DataFrame, mapped: Mapped) -> None:
-        report = self._report
+        report = self.report
         report.accepted += mapped.rows.height
         report.quarantined += table.height - mapped.rows.height
         report.units += mapped.units
@@ -253,40 +312,49 @@ class _FeedPull:
         report.unknown.update(dict.fromkeys(mapped.unknown))
         report.missing.update(dict.fromkeys(mapped.missing))
 
-    def _check_totals(self) -> None:
-        report = self._report
-        assert report.stated is not None
-        if report.rows != report.stated.rows:
-            report.faults.append(f"read {report.rows} different rows, the market states {report.stated.rows}")
-        if report.stated.quantity is None:
+    def _check_totals(self, stated: StatedTotal) -> None:
+        report = self.report
+        if report.rows != stated.rows:
+            report.faults.append(f"read {report.rows} different rows, the market states {stated.rows}")
+        if stated.quantity is None:
             return
         if report.units_unreadable:
             report.faults.append(
                 f"{report.units_unreadable} rows have no readable quantity, so the units stated "
-                f"({report.stated.quantity}) cannot be checked"
+                f"({stated.quantity}) cannot be checked"
             )
-        elif report.repeated == 0 and report.units != report.stated.quantity:
-            report.faults.append(f"read {report.units} units, the market states {report.stated.quantity}")
+        elif report.units != stated.quantity:
+            report.faults.append(f"read {report.units} units, the market states {stated.quantity}")
 
 
 async def _apply(
-    connection: AsyncConnection, market: LinkedMarket, actor: str, number: int, reports: Sequence[FeedReport]
+    connection: AsyncConnection, market: str, actor: str, number: int, pulled: Sequence[_FeedPull]
 ) -> Synced:
-    await applying.lock(connection, market.name)
-    await applying.prepare(connection, RecordKind)
+    reports = [one.report for one in pulled]
+    kinds = list(dict.fromkeys(report.kind for report in reports))
+    whole = [kind for kind in kinds if all(report.complete for report in reports if report.kind is kind)]
+    await applying.lock(connection, market)
+    for kind in kinds:
+        if kind not in whole:
+            await applying.keep_latest(connection, kind)
+    await applying.prepare(connection, market, kinds)
     applied = dict.fromkeys(RecordKind, Applied())
-    for report, feed in zip(reports, market.reads_catalogue().catalogue_feeds(), strict=True):
-        mapping = market.mapping(feed.mapping)
-        applied[report.kind] += await applying.apply(connection, market.name, actor, number, mapping)
-        await pulls.note_drift(connection, market.name, mapping.name, number, "unknown", tuple(report.unknown))
-        await pulls.note_drift(connection, market.name, mapping.name, number, "missing", tuple(report.missing))
-    for kind in RecordKind:
-        if all(report.complete for report in reports if report.kind is kind) and any(r.kind is kind for r in reports):
-            applied[kind] += await applying.mark_gone(connection, market.name, actor, number, kind)
-    placeholders = await applying.add_placeholders(connection, market.name, number)
-    complete = [report.mapping for report in reports if report.complete]
-    quarantined = await applying.apply_quarantine(connection, market.name, number, complete, ())
-    status = PullStatus.COMPLETE if len(complete) == len(reports) else PullStatus.INCOMPLETE
-    synced = Synced(market.name, number, status, tuple(reports), applied, placeholders, quarantined)
-    await pulls.finish(connection, market.name, actor, number, status, synced.summary())
+    for one in pulled:
+        applied[one.report.kind] += await applying.apply(connection, market, actor, number, one.mapping)
+        for what, paths in (("unknown", one.report.unknown), ("missing", one.report.missing)):
+            await pulls.note_drift(connection, market, one.mapping.name, number, what, tuple(paths))
+    for kind in whole:
+        applied[kind] += await applying.mark_gone(connection, market, actor, number, kind)
+    placeholders = await applying.add_placeholders(connection, market, number)
+    doubted = {report.mapping for report in reports if not report.complete}
+    complete = [report.mapping for report in reports if report.mapping not in doubted]
+    quarantined = await applying.apply_quarantine(connection, market, number, complete, ())
+    status = PullStatus.INCOMPLETE if doubted else PullStatus.COMPLETE
+    synced = Synced(market, number, status, tuple(reports), applied, placeholders, quarantined)
+    summary = synced.summary() | {pulls.WHOLE: [kind.value for kind in whole]}
+    await pulls.finish(connection, market, actor, number, status, summary)
     return synced
+
+
+def _words(total: StatedTotal) -> str:
+    return f"{total.rows} rows" if total.quantity is None else f"{total.rows} rows with {total.quantity} units"

@@ -26,6 +26,7 @@ VintageOption = Annotated[int | None, typer.Option(min=1, max=9999, help="A year
 StateOption = Annotated[str | None, typer.Option(help=f"One of {', '.join(UnitState)}.")]
 CountryOption = Annotated[str | None, typer.Option(help="An ISO code, or the registry's own word.")]
 LabelOption = Annotated[str | None, typer.Option(help="One label, as in CORSIA-PILOT-ELIGIBLE.")]
+DEFAULT_LIMIT: Final = 50
 LimitOption = Annotated[int, typer.Option(min=1, max=10_000, help="How many rows at most.")]
 
 
@@ -58,10 +59,10 @@ CLASS_COLUMNS: Final = (
 BLOCK_COLUMNS: Final = (
     keyed("Serial", "serial", "folded"),
     keyed("Units", "quantity", "number"),
-    Column("Vintage", _vintage, "folded"),
+    Column("Vintage", _vintage, "folded", len("2026-12-31")),
     Column("State", lambda row: "buffer" if row["buffer"] else row["state"], "folded"),
     Column("Country", lambda row: row["country"] or row["country_native"], "short"),
-    keyed("Labels", "labels", "folded"),
+    keyed("Labels", "labels", "folded", len("CORSIA-FIRST-SCOPE")),
 )
 CHANGE_COLUMNS: Final = (keyed("Told", "recorded_at", "short"), keyed("Change", "sentence", "folded"))
 
@@ -74,7 +75,7 @@ def projects(
     state: Annotated[str | None, typer.Option(help="Our word for the state, or the registry's own.")] = None,
     country: CountryOption = None,
     text: Annotated[str | None, typer.Option(help="A part of the name or the proponent, or a project's id.")] = None,
-    limit: LimitOption = 50,
+    limit: LimitOption = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List the projects that markets publish."""
@@ -96,7 +97,7 @@ def classes(
     state: StateOption = None,
     country: CountryOption = None,
     label: LabelOption = None,
-    limit: LimitOption = 50,
+    limit: LimitOption = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List credit classes (what is fungible) with their units, the largest active first."""
@@ -120,7 +121,7 @@ def blocks(
     country: CountryOption = None,
     label: LabelOption = None,
     class_id: Annotated[str | None, typer.Option("--class", help="Only this credit class.")] = None,
-    limit: LimitOption = 50,
+    limit: LimitOption = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """List blocks of units by their serial numbers."""
@@ -139,7 +140,7 @@ def changes(
     context: typer.Context,
     market: MarketOption = None,
     pull: Annotated[int | None, typer.Option(min=1, max=2_147_483_647, help="Only this pull, by its number.")] = None,
-    limit: LimitOption = 50,
+    limit: LimitOption = DEFAULT_LIMIT,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what the latest pull of each market changed, or one pull by its number."""

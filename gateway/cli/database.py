@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.execution import Exit, JsonOption, execute
-from gateway.cli.output import Output, keyed
+from gateway.cli.output import Output, counted, keyed
 from gateway.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
         if before.current:
             output.say(f"{address}: the schema is at {before.head}, the newest; nothing to do")
         else:
-            output.say(f"{address}: {before.pending} migration(s) applied, the schema is at {before.head}")
+            output.say(f"{address}: {counted(before.pending, 'migration')} applied, the schema is at {before.head}")
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)
@@ -82,7 +82,7 @@ def reset(
         from gateway.app import running
         from gateway.store import schema
 
-        if not yes and not sys.stdin.isatty():
+        if not yes and not is_terminal():
             raise ConfigurationError(
                 "db reset deletes everything and there is no terminal to ask on; give --yes if you mean it"
             )
@@ -102,6 +102,11 @@ def reset(
     execute(context, as_json=as_json, work=work)
 
 
+def is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
 def address_of(database: Database) -> str:
     """Where a database is, without its password."""
     return database.url.render_as_string(hide_password=True)
@@ -110,12 +115,12 @@ def address_of(database: Database) -> str:
 def _confirmed(output: Output, address: str, tables: dict[str, int]) -> bool:
     output.note(f"this deletes, in {address}, {_total(tables)}, and whatever else is in its schema 'public':")
     for name, rows in tables.items():
-        output.note(f"  {name}: {rows:,} rows")
+        output.note(f"  {name}: {counted(rows, 'row')}")
     return typer.confirm("Delete all of it?", err=True)
 
 
 def _total(tables: dict[str, int]) -> str:
-    return f"{len(tables):,} tables with {sum(tables.values()):,} rows"
+    return f"{counted(len(tables), 'table')} with {counted(sum(tables.values()), 'row')}"
 
 
 def _was_made(settings: Settings) -> bool:

@@ -56,7 +56,7 @@ FINDING_COLUMNS: Final = (
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check this installation: Python, settings, disk, database, adapters and mapping documents.
 
-    Exit code 1 when a check fails.
+    The embedded PostgreSQL is started for it, and made where there is none. Exit code 1 when a check fails.
     """
 
     async def work(output: Output, settings: Settings) -> Exit:

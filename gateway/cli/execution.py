@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from gateway.app import Application
     from gateway.settings import Settings
+
+ACTOR: Final = "command line"
+"""Who is told to have done what a command does."""
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.execution import Exit, JsonOption, execute
+from gateway.cli.execution import ACTOR, Exit, JsonOption, execute
 from gateway.cli.output import Output, counted, keyed
 from gateway.cli.progress import FileProgress
 from gateway.model.errors import ConfigurationError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gateway.app import Application
     from gateway.catalogue.ingest import Ingested
     from gateway.settings import Settings
-
-ACTOR = "command line"
 
 
 def ingest(

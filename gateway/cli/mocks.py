@@ -16,11 +16,8 @@ from gateway.cli.output import Output
 from gateway.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
-
-    from gateway.kit.manifest import Clock, Manifest
+    from gateway.kit.clock import Clock
+    from gateway.kit.manifest import Manifest
     from gateway.settings import Settings
 
 LAST_PORT: Final = 65_535
@@ -40,13 +37,6 @@ class Served:
             f"CARBON_GATEWAY_MARKETS__{self.market.upper()}__{name.upper()}": value
             for name, value in self.settings.items()
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Handler:
-    """What a manifest's mock factory gives, in the form that the server takes."""
-
-    handle: Callable[[httpx.Request], httpx.Response]
 
 
 def mocks(
@@ -92,10 +82,10 @@ async def serving(
     """A market's stand-in on a TCP port. Raises ConfigurationError when the port cannot be had."""
     from gateway.kit.mock import serve
 
-    handler = _Handler(await asyncio.to_thread(manifest.mock_factory, seed, clock))
+    mock = await asyncio.to_thread(manifest.mock_factory, seed, clock)
     async with AsyncExitStack() as stack:
         try:
-            url = await stack.enter_async_context(serve(handler, host=host, port=port))
+            url = await stack.enter_async_context(serve(mock, host=host, port=port))
         except (OSError, OverflowError) as error:
             raise ConfigurationError(
                 f"cannot serve the stand-in of {manifest.name} at {host}:{port}: {error}"

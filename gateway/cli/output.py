@@ -40,16 +40,18 @@ class Column:
         value: takes the cell's value from a row.
         kind: what gives way where a table is too wide: text is cut short, folded text goes on in the next line,
             short words and numbers (which stand right) stay whole.
+        widest: how many characters it takes at most, where that is less than it could fill.
     """
 
     heading: str
     value: Callable[[Mapping[str, Any]], object]
     kind: Kind = "text"
+    widest: int | None = None
 
 
-def keyed(heading: str, key: str, kind: Kind = "text") -> Column:
+def keyed(heading: str, key: str, kind: Kind = "text", widest: int | None = None) -> Column:
     """A column that shows one key of a row as it is; empty where the row does not have it."""
-    return Column(heading, lambda row: row.get(key), kind)
+    return Column(heading, lambda row: row.get(key), kind, widest)
 
 
 class Output:
@@ -90,6 +92,7 @@ class Output:
                 column.heading,
                 justify="right" if column.kind == "number" else "left",
                 no_wrap=column.kind in {"short", "number"},
+                max_width=column.widest,
             )
         for row in rows:
             table.add_row(*(_cell(column, row) for column in columns))

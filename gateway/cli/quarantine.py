@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.catalogue import LimitOption, MarketOption, answer, require_market
-from gateway.cli.execution import Exit, JsonOption, execute
-from gateway.cli.output import Column, Output, clean, keyed
+from gateway.cli.catalogue import DEFAULT_LIMIT, LimitOption, MarketOption, answer, require_market
+from gateway.cli.execution import ACTOR, Exit, JsonOption, execute
+from gateway.cli.output import Column, Output, clean, counted, keyed
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.markets.linked import LinkedMarket
     from gateway.settings import Settings
 
-ACTOR: Final = "command line"
 FOUND_SHOWN: Final = 60
 """Characters of a value that are shown to a person; the JSON document has all of them."""
 
@@ -57,18 +56,18 @@ DRIFT_COLUMNS: Final = (
 
 @application.callback(invoke_without_command=True)
 def quarantine(
-    context: typer.Context, market: MarketOption = None, limit: LimitOption = 50, as_json: JsonOption = False
+    context: typer.Context, market: MarketOption = None, limit: LimitOption = DEFAULT_LIMIT, as_json: JsonOption = False
 ) -> None:
     """List the rows that wait in quarantine, newest first, each with its reasons."""
     if context.invoked_subcommand is None:
         entries(context, market, limit, as_json)
-    elif market is not None or as_json:
+    elif market is not None or as_json or limit != DEFAULT_LIMIT:
         raise typer.BadParameter(f"options stand behind the word {context.invoked_subcommand!r}")
 
 
 @application.command("list")
 def entries(
-    context: typer.Context, market: MarketOption = None, limit: LimitOption = 50, as_json: JsonOption = False
+    context: typer.Context, market: MarketOption = None, limit: LimitOption = DEFAULT_LIMIT, as_json: JsonOption = False
 ) -> None:
     """List the rows that wait in quarantine, newest first, each with its reasons."""
 
@@ -97,10 +96,8 @@ def replay(
             replayed = [await _replayed(gateway, name) for name in names]
         output.document({"markets": [asdict(one) for one in replayed]})
         for one in replayed:
-            left = one.tried - one.accepted
-            output.say(
-                f"{one.market}: {one.tried:,} rows tried, {one.accepted:,} accepted, {left:,} still in quarantine"
-            )
+            tried, left = counted(one.tried, "row"), one.tried - one.accepted
+            output.say(f"{one.market}: {tried} tried, {one.accepted:,} accepted, {left:,} still in quarantine")
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)

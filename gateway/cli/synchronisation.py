@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.execution import Exit, JsonOption, execute, exit_code
+from gateway.cli.execution import ACTOR, Exit, JsonOption, execute, exit_code
 from gateway.cli.output import Column, Output, counted, error_document, keyed
 from gateway.cli.progress import FeedProgress
 from gateway.model.errors import GatewayError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.database import Database
 
-ACTOR: Final = "command line"
 CHANGES_SHOWN: Final = 20
 
 FEED_COLUMNS: Final = (

@@ -130,5 +130,6 @@ def _differences(key: str, wanted: object, found: object) -> list[str]:
     expected = [(p.name, p.kind) for p in inspect.signature(wanted).parameters.values()]
     actual = [(p.name, p.kind) for p in inspect.signature(found).parameters.values()]
     if expected != actual:
-        faults.append(f"{key} takes ({', '.join(n for n, _ in actual)}), expected ({', '.join(n for n, _ in expected)})")
+        taken, wanted_names = (", ".join(name for name, _ in one) for one in (actual, expected))
+        faults.append(f"{key} takes ({taken}), expected ({wanted_names})")
     return faults

@@ -21,7 +21,7 @@ _UNSTORABLE_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
-class Undecodable(ValueError):  # noqa: N818 - it says what the body is, as the other errors do
+class Undecodable(ValueError):
     """Why a body is not what it should be."""
 
 

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
-import httpx
 from pydantic import BaseModel
 
+from gateway.kit.clock import Clock
 from gateway.kit.contract import CONTRACT_VERSION, capabilities
 from gateway.kit.transport import RateLimit, Transport
 from gateway.model.errors import ConfigurationError
 
-Clock = Callable[[], datetime]
-"""Gives the instant, aware, in UTC. Passed in wherever the time is needed."""
+if TYPE_CHECKING:
+    # It brings a web server along, which only those need who serve a mock.
+    from gateway.kit.mock import Mock
 
-MockFactory = Callable[[int, Clock], Callable[[httpx.Request], httpx.Response]]
-"""Builds a market's stateful stand-in from a seed and a clock; what it returns answers one request at a time."""
+MockFactory: TypeAlias = "Callable[[int, Clock], Mock]"
+"""Builds a market's stateful stand-in from a seed and a clock."""
 
-AdapterFactory = Callable[[BaseModel, Transport, Clock], object]
+AdapterFactory: TypeAlias = Callable[[BaseModel, Transport, Clock], object]
 
 
 class Idempotency(StrEnum):

@@ -34,16 +34,8 @@ _SHUTDOWN_SECONDS = 0.1
 _NOT_FORWARDED = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding"})
 
 
-class Clock(Protocol):
-    """Where a mock learns the time."""
-
-    def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
-        ...
-
-
 class MockClock:
-    """A clock that stands still until a test moves it.
+    """A ``Clock`` that stands still until a test moves it.
 
     Args:
         now: the instant to start at; aware. Raises ValueError when it is naive.
@@ -52,7 +44,7 @@ class MockClock:
     def __init__(self, now: datetime) -> None:
         self._now = _in_utc(now)
 
-    def now(self) -> datetime:
+    def __call__(self) -> datetime:
         """The instant the clock stands at, in UTC."""
         return self._now
 

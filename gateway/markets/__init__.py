@@ -1,0 +1,1 @@
+"""The markets that the gateway is linked with."""

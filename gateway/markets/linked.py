@@ -10,8 +10,9 @@ from typing import Any, cast
 import httpx
 from pydantic import ValidationError
 
+from gateway.kit.clock import Clock
 from gateway.kit.contract import ParsesExports, ReadsCatalogue
-from gateway.kit.manifest import AdapterFactory, Clock, Manifest
+from gateway.kit.manifest import AdapterFactory, Manifest
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
 from gateway.kit.transport import Pacer, Transport
@@ -71,6 +72,7 @@ async def link(
     """Binds a market's adapter for as long as the context lasts; opens no connection yet.
 
     Args:
+        manifest: what its adapter says of itself.
         settings: the values of the market's config model.
         clock: gives the instant.
         mount: an in-process stand-in; None for real sockets.

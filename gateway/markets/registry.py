@@ -35,7 +35,8 @@ def _load(point: EntryPoint) -> Manifest:
         raise ConfigurationError(f"adapter {point.name} ({point.value}) cannot be loaded: {error!r}") from error
     if not isinstance(manifest, Manifest):
         raise ConfigurationError(
-            f"adapter {point.name}: {point.value} is {type(manifest).__name__}, expected a gateway.kit.manifest.Manifest"
+            f"adapter {point.name}: {point.value} is {type(manifest).__name__}, expected a "
+            "gateway.kit.manifest.Manifest"
         )
     if manifest.name != point.name:
         raise ConfigurationError(f"adapter {point.name}: its manifest calls it {manifest.name}; expected one name")

@@ -10,7 +10,7 @@ Sustainable Development Goal labels describe a project and do not set a class ap
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -27,8 +27,8 @@ class CreditClass:
 
     programme: str
     project_id: str
-    vintage_start: datetime.date
-    vintage_end: datetime.date
+    vintage_start: dt.date
+    vintage_end: dt.date
     unit_kind: str
     labels: frozenset[str]
 

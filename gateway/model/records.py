@@ -10,10 +10,12 @@ own word.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import polars as pl
@@ -45,9 +47,9 @@ class Project(Record):
     activities_native: str | None
     methodologies_native: str | None
     estimated_annual_units: int | None
-    registered_on: datetime.date | None
-    crediting_start: datetime.date | None
-    crediting_end: datetime.date | None
+    registered_on: dt.date | None
+    crediting_start: dt.date | None
+    crediting_end: dt.date | None
 
 
 class _Serialised(Record):
@@ -62,9 +64,9 @@ class _Serialised(Record):
     project_id: str
     batch_id: str | None
     unit_kind: str
-    vintage_start: datetime.date
-    vintage_end: datetime.date
-    issued_on: datetime.date | None
+    vintage_start: dt.date
+    vintage_end: dt.date
+    issued_on: dt.date | None
     labels: tuple[str, ...]
     labels_native: str | None
     country: str | None
@@ -73,7 +75,7 @@ class _Serialised(Record):
     project_name: str | None
 
     @model_validator(mode="after")
-    def _count_agrees(self) -> typing.Self:
+    def _holds_together(self) -> typing.Self:
         if (self.first is None) != (self.last is None):
             raise ValueError("a range has both its ends or neither")
         if self.first is not None and self.last is not None and self.last - self.first + 1 != self.quantity:
@@ -102,7 +104,7 @@ class Block(_Serialised):
     state: UnitState
     state_native: str | None
     buffer: bool
-    ended_on: datetime.date | None
+    ended_on: dt.date | None
     holder: str | None
     beneficiary: str | None
     reason_native: str | None
@@ -128,16 +130,69 @@ def required(kind: RecordKind) -> frozenset[str]:
     )
 
 
-def _column_type(annotation: object) -> pl.DataType:
+def vocabulary(kind: RecordKind) -> dict[str, frozenset[str]]:
+    """The words of each field of a record that takes only those of a closed list."""
+    bare = {name: _bare(field.annotation) for name, field in RECORDS[kind].model_fields.items()}
+    return {
+        name: frozenset(word.value for word in one)
+        for name, one in bare.items()
+        if isinstance(one, type) and issubclass(one, StrEnum)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """What a row of a record's table must not say; the columnar twin of the record's own validation.
+
+    Attributes:
+        code: names it, stable.
+        field: the field that is wrong, or one of them.
+        present: true where the row says so (null counts as false).
+        found: the contradiction in words.
+    """
+
+    code: str
+    field: str
+    present: pl.Expr
+    found: pl.Expr
+
+
+def contradictions(kind: RecordKind) -> tuple[Contradiction, ...]:
+    """What no row of a record's table may say, whatever the mapping that made it."""
+    if kind is RecordKind.PROJECT:
+        return ()
+    first, last, quantity = pl.col("first"), pl.col("last"), pl.col("quantity")
+    start, end = pl.col("vintage_start"), pl.col("vintage_end")
+    return (
+        Contradiction("QUANTITY_BELOW_ONE", "quantity", quantity < 1, quantity.cast(pl.String)),
+        Contradiction(
+            "RANGE_TORN", "serial", first.is_null() != last.is_null(), pl.lit("a range with one end", pl.String)
+        ),
+        Contradiction(
+            "QUANTITY_MISMATCH",
+            "quantity",
+            last - first + 1 != quantity,
+            pl.format("quantity is {}, the serial counts {}", quantity, last - first + 1),
+        ),
+        Contradiction("VINTAGE_BACKWARDS", "vintage_end", end < start, pl.format("from {} to {}", start, end)),
+    )
+
+
+def _bare(annotation: object) -> object:
+    """The type of a field that may also be empty."""
     members = [member for member in typing.get_args(annotation) if member is not type(None)]
-    bare = members[0] if isinstance(annotation, types.UnionType) else annotation
+    return members[0] if isinstance(annotation, types.UnionType) else annotation
+
+
+def _column_type(annotation: object) -> pl.DataType:
+    bare = _bare(annotation)
     if typing.get_origin(bare) is tuple:
         return pl.List(pl.String())
     if bare is bool:
         return pl.Boolean()
     if bare is int:
         return pl.Int64()
-    if bare is datetime.date:
+    if bare is dt.date:
         return pl.Date()
     if isinstance(bare, type) and issubclass(bare, str):
         return pl.String()

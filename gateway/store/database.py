@@ -6,10 +6,11 @@ Bulk data goes in by COPY, as CSV text made from a polars table: that is an orde
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, Self
 
+import asyncpg
 import polars as pl
 import sqlalchemy.exc
 from sqlalchemy import text
@@ -20,11 +21,25 @@ from gateway.model.errors import ConfigurationError
 
 OLDEST_VERSION: Final = 14
 POOL_SIZE: Final = 10
+CONNECT_SECONDS: Final = 15
 NULL_MARK: Final = "\\N"
+
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    ConnectionResetError,
+)
+"""What PostgreSQL or its line says when there is no connection, or no longer one."""
 
 
 class DatabaseUnreachable(ConfigurationError):
-    """PostgreSQL cannot be reached; nothing was done."""
+    """PostgreSQL cannot be reached, or the connection was lost: what was under way was not done."""
 
 
 class Database:
@@ -40,28 +55,28 @@ class Database:
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=POOL_SIZE,
             pool_pre_ping=True,
-            connect_args={"server_settings": {"application_name": "carbon-gateway", "timezone": "UTC", "jit": "off"}},
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "server_settings": {"application_name": "carbon-gateway", "timezone": "UTC", "jit": "off"},
+            },
         )
 
     async def __aenter__(self) -> Self:
         """Connects once, so that a wrong address is known now and not later.
 
-        Raises DatabaseUnreachable, or ConfigurationError for a server that is too old.
+        Raises DatabaseUnreachable, or ConfigurationError for a server that is too old or an address it refuses.
         """
         try:
-            async with self.engine.connect() as connection:
+            async with self.transaction() as connection:
                 version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
-        except (OSError, TimeoutError, sqlalchemy.exc.DBAPIError) as error:
+        except BaseException:
             await self.engine.dispose()
-            reason = str(getattr(error, "orig", None) or error) or type(error).__name__
-            raise DatabaseUnreachable(
-                f"cannot reach the database at {self.url.render_as_string(hide_password=True)}: {reason}"
-            ) from error
+            raise
         if int(version) // 10000 < OLDEST_VERSION:
             await self.engine.dispose()
             raise ConfigurationError(
-                f"found PostgreSQL {int(version) // 10000}, expected {OLDEST_VERSION} or later, at "
-                f"{self.url.render_as_string(hide_password=True)}"
+                f"found PostgreSQL {int(version) // 10000}, expected {OLDEST_VERSION} or later, at {self._shown}"
             )
         return self
 
@@ -71,19 +86,69 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction: committed at the end, rolled back on any error."""
-        async with self.engine.begin() as connection:
-            yield connection
+        """A connection in a transaction: committed at the end, rolled back on any error.
+
+        Raises DatabaseUnreachable when there is no connection or it is lost, ConfigurationError when the server has
+        no room left.
+        """
+        with self._told():
+            connection = await self._connect()
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                await connection.close()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of one's own for several transactions, for temporary tables; it is closed for good at the end."""
-        async with self.engine.connect() as connection:
+        """A connection of one's own for several transactions, for temporary tables; closed for good at the end.
+
+        Raises as :meth:`transaction` does.
+        """
+        with self._told():
+            connection = await self._connect()
             try:
                 yield connection
             finally:
-                await connection.rollback()
-                await connection.invalidate()
+                # A lost connection cannot be rolled back; the server did it.
+                with suppress(sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await connection.rollback()
+                    await connection.invalidate()
+                await connection.close()
+
+    async def _connect(self) -> AsyncConnection:
+        try:
+            return await self.engine.connect()
+        except (OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        except TypeError as error:
+            # An option that the driver does not know arrives at it as a keyword argument.
+            raise ConfigurationError(f"the database address {self._shown} has a wrong option: {error}") from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tells a lost connection, and a server without room, in our own errors."""
+        try:
+            yield
+        except (
+            sqlalchemy.exc.DBAPIError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            ConnectionResetError,
+        ) as error:
+            causes = _causes(error)
+            if any(isinstance(one, LOST) for one in causes) or _is_closed(causes):
+                raise self._unreachable(causes[-1]) from error
+            if any(isinstance(one, asyncpg.InsufficientResourcesError) for one in causes):
+                raise ConfigurationError(f"the database at {self._shown} has no room left: {causes[-1]}") from error
+            raise
+
+    def _unreachable(self, error: BaseException) -> DatabaseUnreachable:
+        return DatabaseUnreachable(f"cannot reach the database at {self._shown}: {str(error) or type(error).__name__}")
+
+    @property
+    def _shown(self) -> str:
+        return self.url.render_as_string(hide_password=True)
 
 
 async def copy_rows(connection: AsyncConnection, table: str, rows: pl.DataFrame) -> None:
@@ -113,16 +178,35 @@ async def _driver(connection: AsyncConnection) -> Any:
     return raw.driver_connection
 
 
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and what it was raised from, down to the first."""
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None and len(causes) < 10:
+        causes.append(cause)
+    return causes
+
+
+def _is_closed(causes: list[BaseException]) -> bool:
+    """Whether an error is that the connection was closed: the driver has one class for all misuse."""
+    return any(
+        (isinstance(one, sqlalchemy.exc.DBAPIError) and one.connection_invalidated)
+        or (isinstance(one, asyncpg.InterfaceError) and "closed" in str(one))
+        for one in causes
+    )
+
+
 def _checked(url: str) -> URL:
+    expected = "expected postgresql://user:password@host:5432/name"
     try:
         parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError as error:
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"CARBON_GATEWAY_DATABASE_URL is no database address; {expected}") from error
+    if parsed.drivername.partition("+")[0] not in {"postgresql", "postgres"}:
         raise ConfigurationError(
-            "CARBON_GATEWAY_DATABASE_URL is no database address; expected postgresql://user:password@host:5432/name"
-        ) from error
-    if parsed.get_backend_name() != "postgresql":
-        raise ConfigurationError(
-            f"CARBON_GATEWAY_DATABASE_URL names {parsed.get_backend_name()}; expected postgresql://…, the only database "
-            "this program uses"
+            f"CARBON_GATEWAY_DATABASE_URL names {parsed.drivername}; {expected}, the only database this program uses"
         )
+    if "sslmode" in parsed.query:
+        # The word of PostgreSQL's own library for what our driver calls ssl.
+        mode = parsed.query["sslmode"]
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return parsed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, column, func, select, table, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Select, column, func, select, table, text
 
 from gateway.model.errors import ConfigurationError
 from gateway.store.database import Database
@@ -65,7 +66,9 @@ async def reset(database: Database) -> None:
 
 async def contents(database: Database) -> dict[str, int]:
     """Every table of the schema with its number of rows, also those that are not ours: what a reset throws away."""
-    listed = select(column("tablename")).select_from(table("pg_tables")).where(column("schemaname") == "public")
+    listed: Select[Any] = (
+        select(column("tablename")).select_from(table("pg_tables")).where(column("schemaname") == "public")
+    )
     async with database.transaction() as connection:
         names = (await connection.execute(listed.order_by(column("tablename")))).scalars().all()
         return {
@@ -98,7 +101,7 @@ def _status(connection: Connection) -> SchemaStatus:
     revision = MigrationContext.configure(connection).get_current_revision()
     try:
         pending = len(list(scripts.iterate_revisions(head, revision or "base")))
-    except Exception as error:
+    except CommandError as error:
         raise ConfigurationError(
             f"the database's schema is at {revision}, which this program (newest: {head}) does not know: it was made "
             "by a newer version of the program, or is not ours"

@@ -42,7 +42,8 @@ def unusable(book: ir.Table) -> ir.BooleanColumn:
 def census(book: ir.Table) -> ir.Table:
     """One row: ``unusable`` rows of the book, and ``units``, the sum of the lengths of the others."""
     bad = unusable(book)
-    length = (book.last - book.first + 1).cast(_TOTAL)
+    # Engines compute it of unusable rows too, where int64 could not hold it.
+    length = book.last.cast(_LENGTH) - book.first.cast(_LENGTH) + 1
     return book.aggregate(unusable=bad.sum().coalesce(0), units=length.sum(where=~bad).coalesce(0))
 
 

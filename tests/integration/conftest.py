@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,13 +80,15 @@ def template(database_url: str) -> str:
 @pytest.fixture
 def empty_database_url(database_url: str) -> Iterator[str]:
     """A database of this test without any schema."""
-    yield from _database_made_for_a_test(database_url, "template1")
+    with made_database(database_url, "template1") as url:
+        yield url
 
 
 @pytest.fixture
 def fresh_database_url(database_url: str, template: str) -> Iterator[str]:
     """A migrated database of this test."""
-    yield from _database_made_for_a_test(database_url, template)
+    with made_database(database_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -98,34 +101,52 @@ async def database(fresh_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def verra_mock() -> Iterator[ServedVerra]:
     """A small registry with one wrong row of each kind, on a real port."""
+    with served_verra() as verra:
+        yield verra
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str | None]:
+    """The settings of a command of this test; None takes a variable away."""
+    return {"CARBON_GATEWAY_DATA_DIRECTORY": str(tmp_path / "data"), "CARBON_GATEWAY_DATABASE_URL": None}
+
+
+@pytest.fixture
+def bare_command_line(environment: dict[str, str | None]) -> CommandLine:
+    """Runs ``carbon-gateway`` in this process, with a data directory of this test and no other setting."""
+    return partial(call, environment)
+
+
+@pytest.fixture
+def command_line(environment: dict[str, str | None], fresh_database_url: str) -> CommandLine:
+    """Runs ``carbon-gateway`` in this process, on a migrated database of this test."""
+    return partial(call, environment | {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url})
+
+
+@pytest.fixture
+def linked_command_line(
+    environment: dict[str, str | None], fresh_database_url: str, verra_mock: ServedVerra
+) -> CommandLine:
+    """The same, with the settings that lead to the stand-in of Verra."""
+    url = {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url}
+    return partial(call, environment | url | verra_mock.environment())
+
+
+def call(settings: Mapping[str, str | None], *arguments: str | Path, stdin: str | None = None) -> Answered:
+    """One command in this process; an error that the command line does not expect is raised."""
+    result = CliRunner().invoke(application, [str(one) for one in arguments], input=stdin, env=settings)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Answered(int(result.exit_code), result.stdout, result.stderr)
+
+
+@contextmanager
+def served_verra() -> Iterator[ServedVerra]:
+    """The registry of :func:`verra_mock`."""
     clock = MockClock(datetime(2026, 7, 1, 8, tzinfo=UTC))
     mock = build(7, clock, projects=60, blocks=300)
     with served(mock) as url:
         yield ServedVerra(mock, clock, url)
-
-
-@pytest.fixture
-def bare_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
-    """Runs ``carbon-gateway`` in this process, with a data directory of this test and no other setting."""
-    monkeypatch.setenv("CARBON_GATEWAY_DATA_DIRECTORY", str(tmp_path / "data"))
-    monkeypatch.delenv("CARBON_GATEWAY_DATABASE_URL", raising=False)
-
-    def call(*arguments: str | Path, stdin: str | None = None) -> Answered:
-        result = CliRunner().invoke(application, [str(one) for one in arguments], input=stdin)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Answered(result.exit_code, result.stdout, result.stderr)
-
-    return call
-
-
-@pytest.fixture
-def command_line(
-    bare_command_line: CommandLine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> CommandLine:
-    """Runs ``carbon-gateway`` in this process, on a migrated database of this test."""
-    monkeypatch.setenv("CARBON_GATEWAY_DATABASE_URL", fresh_database_url)
-    return bare_command_line
 
 
 @contextmanager
@@ -144,11 +165,15 @@ def served(mock: Mock) -> Iterator[str]:
         loop.close()
 
 
-def _database_made_for_a_test(url: str, template: str) -> Iterator[str]:
+@contextmanager
+def made_database(url: str, template: str) -> Iterator[str]:
+    """The address of a new database, copied from a template and dropped at the end."""
     name = f"test_{next(_numbers)}"
     _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _named(url, name)
-    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield _named(url, name)
+    finally:
+        _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _administer(url: str, statement: str) -> None:

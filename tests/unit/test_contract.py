@@ -59,7 +59,7 @@ def manifest_of(adapter_class: type, **changes: Any) -> Manifest:
         mappings="mappings.test",
         rate_limits=(),
         idempotency=Idempotency.NONE,
-        mock_factory=lambda _seed, _clock: lambda _request: pytest.fail("nobody asks"),
+        mock_factory=lambda _seed, _clock: pytest.fail("nobody asks"),
     )
     return replace(manifest, **changes)
 

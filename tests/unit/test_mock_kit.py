@@ -50,12 +50,12 @@ def request(body: bytes = b"", *, read_seconds: float | None = 30) -> httpx.Requ
 class TestClock:
     def test_stands_still_until_it_is_moved_and_speaks_utc(self) -> None:
         clock = MockClock(datetime(2026, 8, 15, 17, 0, tzinfo=timezone(timedelta(hours=8))))
-        assert clock.now() == clock.now() == datetime(2026, 8, 15, 9, 0, tzinfo=UTC)
-        assert clock.now().utcoffset() == timedelta(0)
+        assert clock() == clock() == datetime(2026, 8, 15, 9, 0, tzinfo=UTC)
+        assert clock().utcoffset() == timedelta(0)
         clock.advance(timedelta(days=1))
-        assert clock.now() == datetime(2026, 8, 16, 9, 0, tzinfo=UTC)
+        assert clock() == datetime(2026, 8, 16, 9, 0, tzinfo=UTC)
         clock.move_to(datetime(2026, 1, 1, tzinfo=UTC))
-        assert clock.now().month == 1
+        assert clock().month == 1
 
     def test_refuses_a_naive_time_and_a_step_back(self) -> None:
         with pytest.raises(ValueError, match="naive"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adapters._platts.client import Filter, FilterIgnored, PlattsClient, PlattsConfig, SearchPage, Standard
-from adapters._platts.partition import AT_ONCE, Part, Place, advanced, divide
+from adapters._platts.partition import AT_ONCE, Part, Place, advanced, divide, read
 from gateway.kit.errors import ContractBreach, Unavailable
 from gateway.kit.transport import Transport
 from gateway.model.errors import ConfigurationError
 
 Row = dict[str, Any]
 
-WINDOW = 10
+WINDOW = 5
 CONFIG = PlattsConfig(registry="VERRA", standard_id="150000000000001", standard_acronym="VCS", window=WINDOW)
 BRAZIL = Filter("countryName", "Text", "Brazil")
 
@@ -33,6 +33,7 @@ class Platform:
     """Answers searches over lists of rows. Its switches are what the real one does to the unwary."""
 
     feeds: dict[str, list[Row]]
+    page_rows: int = WINDOW
     ignored: set[str] = field(default_factory=set)
     answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda page: page
     before: Callable[[httpx.Request], None] = lambda _request: None
@@ -48,17 +49,20 @@ class Platform:
             return httpx.Response(200, json=self.standards)
         *_, feed, question = request.url.path.split("/")
         search = json.loads(request.content)["searchFilter"]
-        rows = sorted(self.feeds[feed], key=lambda row: int(row["entityId"]))
+        rows = self.feeds[feed]
         for name, condition in search["filterModel"].items():
             wanted = condition["columnFilters"][0]["filter"]
             if name not in self.ignored:
                 rows = [row for row in rows if str(row.get(name)) == wanted]
         if question == "aggregateResultBySearchFilter":
             return httpx.Response(200, json=self.answer({"sum": sum(row["holdingQuantity"] for row in rows)}))
-        start, limit = search["pagination"]["start"], search["pagination"]["limit"]
+        pagination = search["pagination"]
+        [sort] = pagination["sortOptions"]
+        rows = sorted(rows, key=lambda row: int(row[sort["sort"]]), reverse=sort["dir"] == "DESC")
+        start, limit = pagination["start"], pagination["limit"]
         if not 1 <= limit <= 400 or start + limit > WINDOW:
             return httpx.Response(500, json={"status": 500})
-        page = {"entities": rows[start : start + limit], "totalEntities": len(rows)}
+        page = {"entities": rows[start : start + min(limit, self.page_rows)], "totalEntities": len(rows)}
         return httpx.Response(200, json=self.answer(page))
 
 
@@ -79,7 +83,7 @@ def units(number: int, country: str | None, count: int, first: int) -> list[Row]
 
 
 def three_countries() -> Platform:
-    """Brazil is larger than the window and has two projects; 24 holdings in all."""
+    """Three countries, Brazil beyond twice the window with two projects beyond it; 24 holdings in all."""
     holdings = [
         *units(1, "Brazil", 8, 100),
         *units(2, "Brazil", 7, 200),
@@ -96,17 +100,23 @@ def _one_attempt() -> Iterator[None]:
         yield
 
 
-async def read_all(client: PlattsClient, feed: str) -> list[str]:
-    total = await client.count(feed)
-    place: Place | None = Place(feed, 0, None, await divide(client, feed, total))
-    found: list[str] = []
+async def pages_of(client: PlattsClient, feed: str) -> AsyncIterator[SearchPage]:
+    place: Place | None = Place(feed, 0, None, await divide(client, feed, await client.count(feed)))
     for _ in range(1_000):
         if place is None:
-            return found
-        page = await client.page_search(feed, place.start, place.parts[0].filters)
-        found += page.rows.get_column("entityId").to_list() if page.rows.width else []
-        place = advanced(client, place, page)
+            return
+        # As the core does it: what is known between two pages is what the cursor says.
+        page, place = await read(client, Place.of_cursor(place.to_cursor(), feed))
+        yield page
     raise AssertionError("no end after 1,000 pages")
+
+
+def ids_of(page: SearchPage) -> list[int]:
+    return [int(text) for text in page.rows.get_column("entityId")] if page.rows.width else []
+
+
+async def read_all(client: PlattsClient, feed: str) -> list[int]:
+    return [one async for page in pages_of(client, feed) for one in ids_of(page)]
 
 
 async def test_every_report_is_asked_with_the_site_s_and_the_registry_s_headers() -> None:
@@ -129,11 +139,11 @@ async def test_every_report_is_asked_with_the_site_s_and_the_registry_s_headers(
 
 async def test_a_page_search_says_exactly_what_the_platform_understands() -> None:
     platform = three_countries()
-    await client_of(platform).page_search("holdings", 0, (BRAZIL,), limit=7)
+    await client_of(platform).page_search("holdings", 0, (BRAZIL,), limit=3)
     assert platform.asked[0].url.path.endswith("/es/public/holdings/publicReportPageSearch")
     assert json.loads(platform.asked[0].content) == {
         "searchFilter": {
-            "pagination": {"start": 0, "limit": 7, "sortOptions": [{"sort": "entityId", "dir": "ASC"}]},
+            "pagination": {"start": 0, "limit": 3, "sortOptions": [{"sort": "entityId", "dir": "ASC"}]},
             "filterModel": {
                 "countryName": {"columnFilters": [{"filterType": "Text", "type": "equals", "filter": "Brazil"}]}
             },
@@ -146,13 +156,13 @@ async def test_no_page_is_larger_than_400_rows_or_reaches_beyond_the_window() ->
     client = client_of(platform)
     assert (await client.page_search("holdings", WINDOW - 3)).rows.height == 3
     assert json.loads(platform.asked[0].content)["searchFilter"]["pagination"]["limit"] == 3
-    with pytest.raises(ConfigurationError, match="within the window 10"):
+    with pytest.raises(ConfigurationError, match="within the window 5"):
         await client.page_search("holdings", WINDOW)
     assert len(platform.asked) == 1
 
     wide = Platform({"holdings": []})
     wide.answer = lambda page: page | {"totalEntities": 0}
-    with pytest.raises(Unavailable):  # this test's platform pages no further than 10 rows
+    with pytest.raises(Unavailable):  # this test's platform pages no further than 5 rows
         await client_of(wide, CONFIG.model_copy(update={"window": 10_000})).page_search("holdings", 0)
     assert json.loads(wide.asked[0].content)["searchFilter"]["pagination"]["limit"] == 400
 
@@ -177,7 +187,7 @@ async def test_a_page_states_its_total_and_keeps_every_value_as_text() -> None:
     [
         (lambda page: page | {"entities": page["entities"][::-1]}, "out of the order of entityId"),
         (lambda page: page | {"entities": [page["entities"][0]] * 2}, "out of the order of entityId"),
-        (lambda page: page | {"entities": page["entities"] * 3}, "found 30 rows, asked for 10"),
+        (lambda page: page | {"entities": page["entities"] * 3}, "found 15 rows, asked for 5"),
         (lambda page: {"entities": page["entities"]}, "totalEntities is missing or null"),
         (lambda page: page | {"totalEntities": "many"}, "totalEntities is 'many'"),
         (lambda page: page | {"entities": None}, "missing or null, expected an array"),
@@ -200,7 +210,7 @@ async def test_a_row_without_its_id_is_left_to_the_mapping() -> None:
     platform = three_countries()
     platform.answer = lambda page: page | {"entities": [row | {"entityId": None} for row in page["entities"]]}
     page = await client_of(platform).page_search("holdings", 0)
-    assert (page.rows.height, page.first, page.last) == (10, None, None)
+    assert (page.rows.height, page.first, page.last) == (5, None, None)
 
 
 async def test_rows_that_a_filter_should_have_kept_out_are_noticed_even_while_counting() -> None:
@@ -430,7 +440,7 @@ def test_a_part_is_read_to_the_end_that_its_pages_state(page: SearchPage, expect
 @pytest.mark.parametrize(
     ("page", "error", "message"),
     [
-        (page_of(total=8), ContractBreach, "found no rows at 4 of the 8 stated"),
+        (page_of(total=8), ContractBreach, "found no rows at 4 of the 8 that are due"),
         (page_of(40, 41, total=8), Unavailable, "found entityId 40 after 40: the rows moved"),
         (page_of(*range(41, 47), total=11), Unavailable, "found 11 rows where 8 were counted: more than the window"),
     ],

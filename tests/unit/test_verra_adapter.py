@@ -138,8 +138,8 @@ async def test_every_feed_and_every_file_has_its_mapping_document() -> None:
 
 
 async def test_the_manifest_s_stand_in_answers_the_manifest_s_adapter() -> None:
-    handle = MANIFEST.mock_factory(3, lambda: NOW)
-    async with Transport("verra", httpx.AsyncClient(transport=httpx.MockTransport(handle))) as transport:
+    mock = MANIFEST.mock_factory(3, lambda: NOW)
+    async with Transport("verra", httpx.AsyncClient(transport=in_process(mock))) as transport:
         adapter = MANIFEST.adapter_class(MANIFEST.config_model(), transport, lambda: NOW)
         assert (await adapter.catalogue_total("projects")).rows > 0
 

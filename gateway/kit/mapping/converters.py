@@ -6,7 +6,6 @@ states, labels) are converted once per distinct text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,22 +19,30 @@ from gateway.kit.mapping.document import (
     DateRule,
     FlagRule,
     PresenceRule,
+    SerialRule,
     SourceRule,
     TextRule,
     WholeUnitsRule,
     YearsRule,
+    folded,
 )
+from gateway.model.serials import GRAMMARS
+from gateway.model.serials.columnar import parse_column
 
 UNREADABLE: Final = "UNREADABLE"
 UNKNOWN: Final = "UNKNOWN"
 
-WHOLE: Final = r"^(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})(?:\.0{1,9})?$"
-ISO_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?Z?$"
-DAY_MONTH_YEAR: Final = r"^[0-9]{2}/[0-9]{2}/[0-9]{4}$"
-EXCEL_SERIAL: Final = r"^[0-9]{5}$"
+WHOLE: Final = r"^(?:[1-9][0-9]{0,2}(?:,[0-9]{3}){1,5}|0|[1-9][0-9]{0,17})(?:\.0{1,9})?$"
+"""No leading zero: ``0,123`` is a decimal comma, not a hundred and twenty-three."""
+ISO: Final = (
+    r"^(?:19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?Z?)?$"
+)
+DAY_MONTH_YEAR: Final = r"^[0-9]{2}/[0-9]{2}/(?:19|2[01])[0-9]{2}$"
+EXCEL_SERIAL: Final = r"^[1-9][0-9]{4}$"
 EXCEL_EPOCH_DAYS: Final = -25569
 """Days from 1970-01-01 to Excel's day 0, 1899-12-30: right for every day after its imagined 29 February 1900."""
-YEARS: Final = r"^(?P<first>[12][0-9]{3})(?:\s*-\s*(?P<last>[12][0-9]{3}))?$"
+YEARS: Final = r"^(?P<first>(?:19|2[01])[0-9]{2})(?: {0,3}- {0,3}(?P<last>(?:19|2[01])[0-9]{2}))?$"
 
 DISTINCT_WORTH: Final = 4
 """A column is converted by its distinct texts when each occurs at least this often on average."""
@@ -66,7 +73,9 @@ def by_distinct(texts: pl.Series, convert: Conversion) -> Converted:
     if distinct.len() * DISTINCT_WORTH > texts.len():
         return _converted(convert(texts))
     converted = convert(distinct).with_columns(distinct.alias("_text"))
-    wide = texts.alias("_text").to_frame().join(converted, on="_text", how="left", nulls_equal=True, maintain_order="left")
+    wide = (
+        texts.alias("_text").to_frame().join(converted, on="_text", how="left", nulls_equal=True, maintain_order="left")
+    )
     return _converted(wide.drop("_text"))
 
 
@@ -75,51 +84,71 @@ def _converted(frame: pl.DataFrame) -> Converted:
     return Converted(frame.get_column("values"), frame.get_column("refused"), facts)
 
 
+def cleaned(texts: pl.Series) -> pl.Series:
+    """A source column as converters read it: without outer white space, null where nothing is left."""
+    stripped = texts.str.strip_chars().alias("text").to_frame()
+    return stripped.select(pl.when(pl.col("text").str.len_bytes() > 0).then("text")).to_series()
+
+
 def convert(rule: SourceRule, texts: pl.Series, codes: CodeList | None) -> Converted:
-    """Converts one column by its rule (serials excepted: they belong to the grammars of the model)."""
-    stripped = texts.str.strip_chars().replace("", None)
+    """Converts one column of cleaned texts by its rule; ``codes`` is the code list that the rule names."""
+    conversion: Conversion
     match rule:
         case TextRule():
-            return _converted(_text(stripped, rule.pattern))
+            return _converted(_text(texts, rule.pattern))
         case WholeUnitsRule():
-            return _converted(_whole_units(stripped, zero=rule.zero))
-        case DateRule():
-            return by_distinct(stripped, lambda text: _date(text, rule.styles))
-        case YearsRule():
-            return by_distinct(stripped, _years)
+            return _converted(_whole_units(texts, zero=rule.zero))
         case PresenceRule():
-            return _converted(_presence(stripped, rule))
-        case FlagRule():
-            return by_distinct(stripped, lambda text: _flag(text, rule.absent))
+            return _converted(_presence(texts, rule))
+        case SerialRule():
+            return _serial(texts, rule)
+        case DateRule(styles=styles):
+            conversion = lambda text: _date(text, styles)  # noqa: E731 - each case binds its own
+        case YearsRule():
+            conversion = _years
+        case FlagRule(absent=absent):
+            conversion = lambda text: _flag(text, absent)  # noqa: E731
         case CodeRule():
-            assert codes is not None
-            return by_distinct(stripped, lambda text: _code(text, codes))
-        case CodesRule():
-            assert codes is not None
-            return by_distinct(stripped, lambda text: _codes(text, codes, rule.separator))
-        case _:
-            raise TypeError(f"no converter for {rule!r}")
+            conversion = lambda text: _code(text, _given(codes))  # noqa: E731
+        case CodesRule(separator=separator):
+            conversion = lambda text: _codes(text, _given(codes), separator)  # noqa: E731
+    return by_distinct(texts, conversion)
 
 
-def _select(texts: pl.Series, values: pl.Expr, fine: pl.Expr, ending: str = UNREADABLE, **facts: pl.Expr) -> pl.DataFrame:
+def _given(codes: CodeList | None) -> CodeList:
+    assert codes is not None
+    return codes
+
+
+def _select(
+    texts: pl.Series, values: pl.Expr, fine: pl.Expr, ending: str = UNREADABLE, **facts: pl.Expr
+) -> pl.DataFrame:
     """Values where they are fine; elsewhere null, with the ending where there was a text at all."""
     text = pl.col("text")
-    return texts.alias("text").to_frame().select(
-        values=pl.when(fine).then(values),
-        refused=pl.when(text.is_not_null() & ~fine.fill_null(value=False)).then(pl.lit(ending)),
-        **{name: pl.when(fine).then(fact) for name, fact in facts.items()},
+    return (
+        texts.alias("text")
+        .to_frame()
+        .select(
+            values=pl.when(fine).then(values),
+            refused=pl.when(text.is_not_null() & ~fine.fill_null(value=False)).then(pl.lit(ending)),
+            **{name: pl.when(fine).then(fact) for name, fact in facts.items()},
+        )
     )
 
 
 def _text(texts: pl.Series, pattern: str | None) -> pl.DataFrame:
     text = pl.col("text")
-    fine = text.is_not_null() if pattern is None else text.str.contains(f"^(?:{pattern})$")
-    return _select(texts, text, fine)
+    if pattern is None:
+        return texts.alias("text").to_frame().select(values=text, refused=pl.lit(None, pl.String))
+    return _select(texts, text, text.str.contains(f"^(?:{pattern})$"))
 
 
 def _whole_units(texts: pl.Series, *, zero: bool) -> pl.DataFrame:
     text = pl.col("text")
-    number = text.str.replace_all(",", "", literal=True).str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    plain = text.str.replace_all(",", "", literal=True)
+    if texts.str.contains(".", literal=True).any():
+        plain = plain.str.replace(r"\.0+$", "")
+    number = plain.cast(pl.Int64, strict=False)
     return _select(texts, number, text.str.contains(WHOLE) & (number >= (0 if zero else 1)))
 
 
@@ -127,8 +156,7 @@ def _date(texts: pl.Series, styles: tuple[str, ...]) -> pl.DataFrame:
     text = pl.col("text")
     readings = []
     if "iso" in styles:
-        day = pl.when((text.str.len_bytes() == 10) | text.str.contains(ISO_TIME)).then(text.str.slice(0, 10))
-        readings.append(_exactly(day, "%Y-%m-%d"))
+        readings.append(_exactly(pl.when(text.str.contains(ISO)).then(text.str.slice(0, 10)), "%Y-%m-%d"))
     if "day_month_year" in styles:
         readings.append(_exactly(pl.when(text.str.contains(DAY_MONTH_YEAR)).then(text), "%d/%m/%Y"))
     if "excel_serial" in styles:
@@ -159,38 +187,41 @@ def _presence(texts: pl.Series, rule: PresenceRule) -> pl.DataFrame:
 
 
 def _flag(texts: pl.Series, absent: bool | None) -> pl.DataFrame:
-    text = pl.col("text").str.to_lowercase()
-    word = pl.when(text == "true").then(True).when(text == "false").then(False)
-    frame = _select(texts, word, word.is_not_null())
-    if absent is None:
-        return frame
-    return frame.with_columns(values=pl.when(texts.is_null()).then(absent).otherwise(pl.col("values")))
-
-
-def folded(word: str) -> str:
-    """A word as code lists compare it: no case, single spaces, one kind of dash."""
-    return " ".join(re.sub("[\u2010-\u2015\u2212]", "-", word).split()).casefold()
+    text = pl.col("text")
+    word = text.str.to_lowercase()
+    read = pl.when(word.is_in(["true", "false"])).then(word == "true")
+    values = read if absent is None else pl.when(text.is_null()).then(pl.lit(absent)).otherwise(read)
+    refused = pl.when(text.is_not_null() & read.is_null()).then(pl.lit(UNREADABLE))
+    return texts.alias("text").to_frame().select(values=values, refused=refused)
 
 
 def _code(texts: pl.Series, codes: CodeList) -> pl.DataFrame:
-    means = {folded(row.native): row.means for row in codes.rows}
+    means, strict = codes.meanings(), codes.anything_else == "quarantine"
     found = [None if text is None else means.get(folded(text)) for text in texts]
-    values = pl.Series("values", found, pl.String)
-    strict = codes.anything_else == "quarantine"
-    refused = [UNKNOWN if strict and text is not None and word is None else None for text, word in zip(texts, found, strict=True)]
-    return pl.DataFrame([values, pl.Series("refused", refused, pl.String)])
+    refused = [
+        UNKNOWN if strict and text is not None and word is None else None
+        for text, word in zip(texts, found, strict=True)
+    ]
+    return pl.DataFrame([pl.Series("values", found, pl.String), pl.Series("refused", refused, pl.String)])
 
 
 def _codes(texts: pl.Series, codes: CodeList, separator: str) -> pl.DataFrame:
-    means = {folded(row.native): row.means for row in codes.rows}
-    strict = codes.anything_else == "quarantine"
-    values: list[list[str]] = []
+    means, strict = codes.meanings(), codes.anything_else == "quarantine"
+    values: list[list[str] | None] = []
     refused: list[str | None] = []
     for text in texts:
         words = [] if text is None else [word for word in map(folded, text.split(separator)) if word]
-        known = [means[word] for word in words if word in means]
-        values.append(sorted(set(known)))
-        refused.append(UNKNOWN if strict and len(known) < len(words) else None)
-    return pl.DataFrame(
-        [pl.Series("values", values, pl.List(pl.String)), pl.Series("refused", refused, pl.String)]
-    )
+        known = {means[word] for word in words if word in means}
+        unknown = strict and any(word not in means for word in words)
+        values.append(None if unknown else sorted(known))
+        refused.append(UNKNOWN if unknown else None)
+    return pl.DataFrame([pl.Series("values", values, pl.List(pl.String)), pl.Series("refused", refused, pl.String)])
+
+
+def _serial(texts: pl.Series, rule: SerialRule) -> Converted:
+    expression = parse_column(GRAMMARS[rule.grammar], pl.col("text")).alias("serial")
+    parsed = texts.alias("text").to_frame().select(expression).unnest("serial")
+    facts = {name: parsed.get_column(name) for name in parsed.columns if name != "refused"}
+    facts["first_year"] = facts["vintage_start"].dt.year()
+    facts["last_year"] = facts["vintage_end"].dt.year()
+    return Converted(texts, parsed.get_column("refused"), facts)

@@ -9,24 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import re
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError, model_validator
 
 from gateway.model.errors import ConfigurationError
 from gateway.model.vocabulary import FieldClass, QuantityUnit, RecordKind
 
 DOCUMENT_LIMIT: Final = 1024 * 1024
+"""Bytes of one document at most."""
+FAULTS_LIMIT: Final = 20
+"""Faults told at once; the rest shows when these are mended."""
+DEPTH_LIMIT: Final = 20
+"""How deep lists and maps may lie inside one another; without it a document could crash the reading library."""
 
-Part = TypeVar("Part", bound="_Part")
+NAME: Final = r"^[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+$"
+WORD: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""A word of ours; no plus sign, which joins labels in the name of a credit class."""
+
+Document = TypeVar("Document", "MappingDocument", "CodeList")
 
 
 class _Part(BaseModel):
     """A part of a document: frozen, and closed to words that nobody knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Rule(_Part):
@@ -34,7 +44,7 @@ class _Rule(_Part):
 
     source: str = Field(alias="from", min_length=1, description="The path or heading it is read from.")
     field_class: FieldClass = Field(alias="class", description="What hangs on it.")
-    optional: bool = Field(default=False, description="The path may be absent from the source altogether.")
+    optional: StrictBool = Field(default=False, description="The path may be absent from the source altogether.")
     note: str | None = Field(default=None, description="What a reader should know.")
 
 
@@ -49,11 +59,11 @@ class WholeUnitsRule(_Rule):
     """A whole number: ``1454054``, ``"1,454,054"``, ``235604.0``. Never rounded; zero only where ``zero`` says so."""
 
     convert: Literal["whole_units"]
-    zero: bool = False
+    zero: StrictBool = False
 
 
 class DateRule(_Rule):
-    """A calendar day in one of the named styles; a time of day behind it is left out."""
+    """A calendar day of 1900 to 2199 in one of the named styles; a time of day behind an ISO day is left out."""
 
     convert: Literal["date"]
     styles: tuple[Literal["iso", "day_month_year", "excel_serial"], ...] = Field(min_length=1)
@@ -92,7 +102,7 @@ class FlagRule(_Rule):
     """``true`` or ``false``; an empty source is ``absent`` where the document says so."""
 
     convert: Literal["flag"]
-    absent: bool | None = None
+    absent: StrictBool | None = None
 
 
 class SerialRule(_Rule):
@@ -107,7 +117,7 @@ class ConstantRule(_Part):
     """The same word on every row."""
 
     convert: Literal["constant"]
-    value: str | bool
+    value: StrictStr | StrictBool
     field_class: FieldClass = Field(alias="class")
     note: str | None = None
 
@@ -137,11 +147,15 @@ class Ignored(_Part):
 class MappingDocument(_Part):
     """One document: which rows it reads, what becomes of each path, what must agree."""
 
-    mapping: str = Field(description="Its name: folder.file.")
+    mapping: str = Field(pattern=NAME, description="Its name: folder.file.")
     describes: str
     source: str = Field(description="Where this shape is known from.")
     record: RecordKind
-    rows: str | None = Field(default=None, description="In JSON: the member that holds the rows, as in entities[].")
+    rows: str | None = Field(
+        default=None,
+        pattern=r"^[^\[\].]*\[\]$",
+        description="In JSON: the member that holds the rows, as in entities[].",
+    )
     recognise: tuple[str, ...] = Field(default=(), description="In a file: the headings that tell it from others.")
     native_key: str | None = Field(default=None, description="The path of the market's own id of a row.")
     quantity_unit: QuantityUnit | None = None
@@ -150,31 +164,54 @@ class MappingDocument(_Part):
     agree: tuple[Agreement, ...] = ()
     ignored: tuple[Ignored, ...] = ()
 
+    def rules(self) -> dict[str, Rule]:
+        """Every rule by its name: the record's fields, and the facts that are only compared."""
+        return {**self.fields, **self.facts}
+
     def paths(self) -> frozenset[str]:
         """Every source path that the document knows: mapped, compared or ignored."""
-        rules = [*self.fields.values(), *self.facts.values()]
-        read = {rule.source for rule in rules if not isinstance(rule, ConstantRule)}
-        return frozenset(read | {path for one in self.ignored for path in one.paths} | ({self.native_key} if self.native_key else set()))
+        read = {rule.source for rule in self.rules().values() if not isinstance(rule, ConstantRule)}
+        keys = {self.native_key} if self.native_key else set()
+        return frozenset(read | keys | {path for one in self.ignored for path in one.paths})
 
 
 class CodeRow(_Part):
     """One word of the market and what it means in ours."""
 
-    native: str
-    means: str
+    native: str = Field(min_length=1)
+    means: str = Field(pattern=WORD)
     note: str | None = None
 
 
 class CodeList(_Part):
     """A market's vocabulary. Words are compared without regard to case, spaces or the kind of dash."""
 
-    codes: str = Field(description="Its name: folder.file.")
+    codes: str = Field(pattern=NAME, description="Its name: folder.file.")
     describes: str
     source: str
-    rows: tuple[CodeRow, ...]
+    rows: tuple[CodeRow, ...] = Field(min_length=1)
     anything_else: Literal["quarantine", "leave_empty"] = Field(
         description="What becomes of a record with any other word."
     )
+
+    @model_validator(mode="after")
+    def _each_word_once(self) -> Self:
+        seen: dict[str, str] = {}
+        for row in self.rows:
+            word = folded(row.native)
+            if word in seen:
+                raise ValueError(f"the words {seen[word]!r} and {row.native!r} are the same word to a code list")
+            seen[word] = row.native
+        return self
+
+    def meanings(self) -> dict[str, str]:
+        """What each word means, by its folded form."""
+        return {folded(row.native): row.means for row in self.rows}
+
+
+def folded(word: str) -> str:
+    """A word as code lists compare it: no case, single spaces, one kind of dash."""
+    return " ".join(re.sub("[\u2010-\u2015\u2212]", "-", word).split()).casefold()
 
 
 class Library:
@@ -202,12 +239,19 @@ class Library:
 
         Raises ConfigurationError naming the file, the place in it and what is wrong there.
         """
-        return self._read(MappingDocument, self._folder / f"{name}.yaml")
+        document, digest = _read(MappingDocument, self._folder / f"{name}.yaml")
+        _require_name(document.mapping, name)
+        return document, digest
 
     def codes(self, name: str) -> tuple[CodeList, str]:
-        """A code list: ``project-status`` from the package's own folder, ``common/countries`` from the shared one."""
+        """A code list: ``project-status`` from the package's own folder, ``common/countries`` from the shared one.
+
+        Raises ConfigurationError as :meth:`document` does.
+        """
         if name not in self._lists:
-            self._lists[name] = self._read(CodeList, self._place(name))
+            codes, digest = _read(CodeList, self._place(name))
+            _require_name(codes.codes, name)
+            self._lists[name] = (codes, digest)
         return self._lists[name]
 
     def _place(self, name: str) -> Traversable:
@@ -217,32 +261,62 @@ class Library:
             raise ConfigurationError(f"code list {name}: this mapping package has no common folder beside it")
         return self._shared / f"{name.removeprefix('common/')}.yaml"
 
-    @staticmethod
-    def _read(kind: type[Part], path: Traversable) -> tuple[Part, str]:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ConfigurationError(f"mapping document {path}: cannot be read ({error})") from error
-        if len(content) > DOCUMENT_LIMIT:
-            raise ConfigurationError(f"mapping document {path}: {len(content)} bytes, expected {DOCUMENT_LIMIT} at most")
-        try:
-            return kind.model_validate(yaml.load(content, _StrictLoader)), hashlib.sha256(content).hexdigest()
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"mapping document {path}: {error}") from error
-        except ValidationError as error:
-            places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ConfigurationError(f"mapping document {path}: {places}") from error
+
+def read_yaml(content: bytes) -> Any:
+    """The content of a document, every word as text but ``true`` and ``false``.
+
+    Raises yaml.YAMLError saying where it is broken, too deep, or uses an alias.
+    """
+    depth = 0
+    for event in yaml.parse(content, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"found the alias *{event.anchor}, expected its words written out{event.start_mark}")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEPTH_LIMIT:
+            raise yaml.YAMLError(f"found more than {DEPTH_LIMIT} levels inside one another{event.start_mark}")
+    return yaml.load(content, _StrictLoader)  # noqa: S506 - a safe loader, made stricter
+
+
+def _read(kind: type[Document], path: Traversable) -> tuple[Document, str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"mapping document {path}: cannot be read ({error.strerror})") from error
+    if len(content) > DOCUMENT_LIMIT:
+        raise ConfigurationError(f"mapping document {path}: {len(content)} bytes, expected {DOCUMENT_LIMIT} at most")
+    try:
+        return kind.model_validate(read_yaml(content)), hashlib.sha256(content).hexdigest()
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"mapping document {path}: {error}") from error
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'the document'}: {one['msg']}" for one in error.errors()[:FAULTS_LIMIT]
+        )
+        raise ConfigurationError(f"mapping document {path}: {places}") from error
+
+
+def _require_name(said: str, file: str) -> None:
+    """A copied document must not go on under its model's name: quarantine and drift are filed by it."""
+    expected = file.rpartition("/")[2]
+    if said.rpartition(".")[2] != expected:
+        raise ConfigurationError(
+            f"mapping document {file}.yaml: it calls itself {said!r}, expected a name that ends in {'.' + expected!r}"
+        )
 
 
 class _StrictLoader(yaml.CSafeLoader):
     """YAML without surprises: words stay text (``NO`` is Norway), and no key is written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]  # type: ignore[no-untyped-call]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.YAMLError(f"the key {sorted(twice)} stands twice in one place {node.start_mark}")
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(made) != len(node.value):
+            keys = [self.construct_object(key) for key, _ in node.value]
+            twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+            raise yaml.YAMLError(f"the key {', '.join(twice)} stands twice in one place{node.start_mark}")
+        return made
 
 
 _StrictLoader.yaml_implicit_resolvers = {

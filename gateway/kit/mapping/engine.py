@@ -8,12 +8,14 @@ row. Nothing is dropped: rows in = rows accepted + rows quarantined.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from gateway.kit.mapping.converters import Converted, convert
+from gateway.kit.mapping.checks import faults
+from gateway.kit.mapping.converters import Converted, cleaned, convert
 from gateway.kit.mapping.document import (
     Agreement,
     CodeList,
@@ -21,14 +23,11 @@ from gateway.kit.mapping.document import (
     CodesRule,
     ConstantRule,
     Library,
-    MappingDocument,
-    Rule,
     SerialRule,
+    SourceRule,
 )
 from gateway.model.errors import ConfigurationError
-from gateway.model.records import columns, required
-from gateway.model.serials import GRAMMARS
-from gateway.model.serials.columnar import parse_column
+from gateway.model.records import columns, contradictions, required
 from gateway.model.vocabulary import FieldClass
 
 ROW: Final = "_row"
@@ -38,6 +37,8 @@ OURS: Final = frozenset({ROW, SOURCE, POSITION})
 """Columns that the gateway adds to a table: a row's number in it, its document, and its place there."""
 
 FOUND_LIMIT: Final = 200
+THREADED_ROWS: Final = 20_000
+"""From here on a table's columns are converted side by side: for a page, starting threads costs more than it gains."""
 DEFECT_COLUMNS: Final = {
     ROW: pl.Int64(),
     "code": pl.String(),
@@ -80,20 +81,28 @@ class Mapping:
         name: the document's file name in the library.
         library: where it and its code lists are.
 
-    Raises ConfigurationError when the document names a field, code list or grammar that does not exist, or leaves a
-    required field out.
+    Raises ConfigurationError when the document does not hold together: see :mod:`gateway.kit.mapping.checks`.
     """
 
     def __init__(self, name: str, library: Library) -> None:
         self.document, digest = library.document(name)
         self._codes: dict[str, CodeList] = {}
         digests = [digest]
-        for rule in (*self.document.fields.values(), *self.document.facts.values()):
+        for rule in self.document.rules().values():
             if isinstance(rule, CodeRule | CodesRule) and rule.codes not in self._codes:
                 self._codes[rule.codes], list_digest = library.codes(rule.codes)
                 digests.append(list_digest)
         self.digest: str = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-        self._check()
+        found = faults(self.document, self._codes)
+        if found:
+            raise ConfigurationError(f"mapping document {name}.yaml: " + "; ".join(found))
+        self._columns = columns(self.document.record)
+        self._given = {
+            target: (field, fact)
+            for field, rule in self.document.fields.items()
+            if isinstance(rule, SerialRule)
+            for target, fact in rule.gives.items()
+        }
 
     @property
     def name(self) -> str:
@@ -106,179 +115,175 @@ class Mapping:
 
     def missing_columns(self, headings: tuple[str, ...]) -> tuple[str, ...]:
         """The columns that a file of this kind must have and this one has not."""
-        return tuple(path for path in self._expected_paths() if path not in headings)
+        rules = [rule for rule in self.document.rules().values() if not isinstance(rule, ConstantRule)]
+        paths = [rule.source for rule in rules if not rule.optional]
+        if self.document.native_key:
+            paths.append(self.document.native_key)
+        return tuple(path for path in dict.fromkeys(paths) if path not in headings)
 
     def apply(self, table: pl.DataFrame) -> Mapped:
-        """Maps a table of String columns; ``_row`` numbers its rows and is made where it is absent."""
-        if ROW not in table.columns:
-            table = table.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
-        converted = {name: self._convert(rule, table) for name, rule in self._rules().items()}
-        fields, facts = self._resolve(converted, table)
-        defects = pl.concat(
-            [
-                *(self._refusals(name, converted[name], table) for name in converted),
-                *self._gaps(fields, converted, table),
-                *(self._disagreements(one, fields, facts, table) for one in self.document.agree),
-            ]
-        ).sort(ROW, maintain_order=True)
-        bad = defects.filter("quarantined").get_column(ROW).unique()
+        """Maps a table of String columns; ``_row`` (Int64) numbers its rows and is made where it is absent.
+
+        Raises ValueError for a table that is no such table: other types, or two rows of one number.
+        """
+        table = _numbered(table)
+        converted = self._converted(table)
+        fields = self._fields(converted, table.height)
+        facts = {f"{name}.{fact}": series for name, one in converted.items() for fact, series in one.facts.items()}
+        facts |= {name: converted[name].values for name in self.document.facts}
+        defects = [
+            *(self._refusals(name, one, table) for name, one in converted.items()),
+            *self._gaps(fields, converted, table),
+            *(_disagreements(one, fields | facts, table) for one in self.document.agree),
+        ]
         rows = pl.DataFrame([table.get_column(ROW), self._native_key(table), *fields.values()])
-        if bad.len():
-            rows = rows.filter(~pl.col(ROW).is_in(bad.implode()))
-        known = self.document.paths() | OURS
+        rows = _without(rows, pl.concat(defects))
+        impossible = self._contradictions(rows)
+        rows = _without(rows, impossible)
+        told = tuple(name for name in table.columns if name not in OURS)
         quantity = fields.get("quantity", pl.Series([], dtype=pl.Int64))
         return Mapped(
             rows,
-            defects,
-            unknown=tuple(name for name in table.columns if name not in known),
-            missing=self.missing_columns(tuple(table.columns)),
-            units=int(quantity.sum()),
+            pl.concat([*defects, impossible]).sort(ROW, maintain_order=True),
+            unknown=tuple(name for name in told if name not in self.document.paths()),
+            missing=self.missing_columns(told) if told else (),
+            units=int(quantity.cast(pl.Int128).sum()),
             units_unreadable=quantity.null_count(),
         )
 
-    def _rules(self) -> dict[str, Rule]:
-        return {**self.document.fields, **self.document.facts}
+    def _converted(self, table: pl.DataFrame) -> dict[str, Converted]:
+        """Every rule's column; each source column is cleaned once."""
+        by_source: dict[str, dict[str, SourceRule]] = {}
+        made: dict[str, Converted] = {}
+        for name, rule in self.document.rules().items():
+            if isinstance(rule, ConstantRule):
+                constant = pl.Series([rule.value]).new_from_index(0, table.height)
+                made[name] = Converted(constant, _nothing(pl.String(), table.height))
+            else:
+                by_source.setdefault(rule.source, {})[name] = rule
 
-    def _expected_paths(self) -> list[str]:
-        rules = [rule for rule in self._rules().values() if not isinstance(rule, ConstantRule)]
-        return list(dict.fromkeys(rule.source for rule in rules if not rule.optional))
+        def of_source(source: str) -> dict[str, Converted]:
+            texts = _texts(table, source)
+            return {name: convert(rule, texts, self._list_of(rule)) for name, rule in by_source[source].items()}
 
-    def _convert(self, rule: Rule, table: pl.DataFrame) -> Converted:
-        nothing = pl.Series("refused", [None], pl.String).new_from_index(0, table.height)
-        if isinstance(rule, ConstantRule):
-            return Converted(pl.Series("values", [rule.value]).new_from_index(0, table.height), nothing)
-        if rule.source not in table.columns:
-            texts = pl.Series(rule.source, [None], pl.String).new_from_index(0, table.height)
+        if table.height < THREADED_ROWS:
+            parts = list(map(of_source, by_source))
         else:
-            texts = table.get_column(rule.source)
-        if isinstance(rule, SerialRule):
-            return _serial(rule, texts.str.strip_chars().replace("", None))
-        codes = self._codes[rule.codes] if isinstance(rule, CodeRule | CodesRule) else None
-        return convert(rule, texts, codes)
+            with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
+                parts = list(pool.map(of_source, by_source))
+        for part in parts:
+            made |= part
+        return {name: made[name] for name in self.document.rules()}
 
-    def _resolve(
-        self, converted: dict[str, Converted], table: pl.DataFrame
-    ) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
-        """The record's columns, and every fact under ``rule.fact``."""
-        facts = {
-            f"{name}.{fact}": series for name, one in converted.items() for fact, series in one.facts.items()
-        } | {name: one.values for name, one in converted.items()}
-        given = {
-            target: facts[f"{name}.{fact}"]
-            for name, rule in self.document.fields.items()
-            if isinstance(rule, SerialRule)
-            for target, fact in rule.gives.items()
-        }
+    def _list_of(self, rule: SourceRule) -> CodeList | None:
+        return self._codes[rule.codes] if isinstance(rule, CodeRule | CodesRule) else None
+
+    def _fields(self, converted: dict[str, Converted], height: int) -> dict[str, pl.Series]:
+        """The record's columns, in its order; empty where the document does not fill one."""
         fields = {}
-        for name, kind in columns(self.document.record).items():
+        for name, dtype in self._columns.items():
             if name == "quantity_unit":
                 unit = self.document.quantity_unit
-                series = pl.Series([str(unit) if unit else None]).new_from_index(0, table.height)
-            elif name in given:
-                series = given[name]
-            elif name in converted:
+                series = pl.Series([unit and unit.value], dtype=dtype).new_from_index(0, height)
+            elif name in self._given:
+                field, fact = self._given[name]
+                series = converted[field].facts[fact]
+            elif name in self.document.fields:
                 series = converted[name].values
             else:
-                series = pl.Series([None], dtype=kind).new_from_index(0, table.height)
-            fields[name] = series.cast(kind).alias(name)
-        return fields, facts
+                series = _nothing(dtype, height)
+            fields[name] = series.alias(name)
+        return fields
 
     def _native_key(self, table: pl.DataFrame) -> pl.Series:
         path = self.document.native_key
-        if path is not None and path in table.columns:
-            return table.get_column(path).alias("native_key")
-        return pl.Series("native_key", [None], pl.String).new_from_index(0, table.height)
+        keys = _texts(table, path) if path else _nothing(pl.String(), table.height)
+        return keys.alias("native_key")
 
     def _refusals(self, name: str, one: Converted, table: pl.DataFrame) -> pl.DataFrame:
-        if one.refused.null_count() == table.height:
+        rule = self.document.rules()[name]
+        if isinstance(rule, ConstantRule) or one.refused.null_count() == table.height:
             return pl.DataFrame(schema=DEFECT_COLUMNS)
-        rule = self._rules()[name]
-        assert not isinstance(rule, ConstantRule)
         own = isinstance(rule, SerialRule)
         code = pl.col("refused") if own else pl.format("{}_{}", pl.lit(name.upper()), "refused")
-        return (
-            pl.DataFrame([table.get_column(ROW), one.refused.alias("refused"), table.get_column(rule.source).alias("found")])
-            .filter(pl.col("refused").is_not_null())
-            .select(
-                ROW,
-                code=code,
-                field=pl.lit(name),
-                found=pl.col("found").str.slice(0, FOUND_LIMIT),
-                quarantined=pl.lit(rule.field_class is not FieldClass.DESCRIPTIVE),
-            )
-        )
+        noted = rule.field_class is FieldClass.DESCRIPTIVE
+        columns_needed = [
+            table.get_column(ROW),
+            one.refused.alias("refused"),
+            table.get_column(rule.source).alias("found"),
+        ]
+        refused = pl.DataFrame(columns_needed).filter(pl.col("refused").is_not_null())
+        return _defects(refused, code, name, pl.col("found"), quarantined=not noted)
 
     def _gaps(
         self, fields: dict[str, pl.Series], converted: dict[str, Converted], table: pl.DataFrame
     ) -> list[pl.DataFrame]:
         """A defect for each required field that is empty although nothing in its source was refused."""
         found = []
-        giver = {
-            target: name
-            for name, rule in self.document.fields.items()
-            if isinstance(rule, SerialRule)
-            for target in rule.gives
-        }
-        for name in sorted(required(self.document.record)):
-            series = fields[name]
-            source = converted.get(giver.get(name, name))
-            if series.null_count() == 0 or name in giver:
+        for name in sorted(required(self.document.record) - {"quantity_unit"}):
+            if fields[name].null_count() == 0:
                 continue
-            empty = pl.DataFrame([table.get_column(ROW), series.is_null().alias("empty")])
-            if source is not None:
-                empty = empty.with_columns(empty=pl.col("empty") & source.refused.is_null())
-            found.append(
-                empty.filter("empty").select(
-                    ROW,
-                    code=pl.lit(f"{name.upper()}_MISSING"),
-                    field=pl.lit(name),
-                    found=pl.lit(None, pl.String),
-                    quarantined=pl.lit(value=True),
-                )
-            )
+            source = converted[self._given[name][0] if name in self._given else name]
+            empty = fields[name].is_null() & source.refused.is_null()
+            if name in self._given:
+                # A serial that is not there is one defect, not one for each field that it would have given.
+                empty &= source.values.is_not_null()
+            rows = table.select(ROW).filter(empty)
+            found.append(_defects(rows, pl.lit(f"{name.upper()}_MISSING"), name, pl.lit(None), quarantined=True))
         return found
 
-    @staticmethod
-    def _disagreements(
-        one: Agreement, fields: dict[str, pl.Series], facts: dict[str, pl.Series], table: pl.DataFrame
-    ) -> pl.DataFrame:
-        left, right = (fields[name] if name in fields else facts[name] for name in one.fields)
-        differs = (left != right).fill_null(value=False)
-        if not differs.any():
-            return pl.DataFrame(schema=DEFECT_COLUMNS)
-        return (
-            pl.DataFrame([table.get_column(ROW), left.alias("left"), right.alias("right"), differs.alias("differs")])
-            .filter("differs")
-            .select(
-                ROW,
-                code=pl.lit(one.code),
-                field=pl.lit(one.fields[0]),
-                found=pl.format("{} is {}, {} is {}", pl.lit(one.fields[0]), "left", pl.lit(one.fields[1]), "right"),
-                quarantined=pl.lit(one.otherwise == "quarantine"),
-            )
-        )
-
-    def _check(self) -> None:
-        document = self.document
-        known = columns(document.record)
-        given = {target for rule in document.fields.values() if isinstance(rule, SerialRule) for target in rule.gives}
-        faults = [f"{name} is no field of a {document.record}" for name in (*document.fields, *given) if name not in known]
-        faults += [f"{name} is given by a serial and mapped too" for name in given & document.fields.keys()]
-        filled = document.fields.keys() | given | ({"quantity_unit"} if document.quantity_unit else set())
-        faults += [f"the required field {name} is not mapped" for name in sorted(required(document.record) - filled)]
-        for name, rule in self._rules().items():
-            if isinstance(rule, SerialRule) and rule.grammar not in GRAMMARS:
-                faults.append(f"{name} names the grammar {rule.grammar}; there are {', '.join(sorted(GRAMMARS))}")
-            elif name in required(document.record) and rule.field_class is FieldClass.DESCRIPTIVE:
-                faults.append(f"the required field {name} cannot be descriptive")
-        if faults:
-            raise ConfigurationError(f"mapping {document.mapping}: " + "; ".join(faults))
+    def _contradictions(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """What no record may say, for rows that nothing else was wrong with."""
+        found = [
+            _defects(rows.filter(one.present), pl.lit(one.code), one.field, one.found, quarantined=True)
+            for one in contradictions(self.document.record)
+        ]
+        return pl.concat([pl.DataFrame(schema=DEFECT_COLUMNS), *found])
 
 
-def _serial(rule: SerialRule, texts: pl.Series) -> Converted:
-    expression = parse_column(GRAMMARS[rule.grammar], pl.col("text")).alias("serial")
-    parsed = texts.alias("text").to_frame().select(expression).unnest("serial")
-    facts = {name: parsed.get_column(name) for name in parsed.columns if name != "refused"}
-    facts["first_year"] = facts["vintage_start"].dt.year()
-    facts["last_year"] = facts["vintage_end"].dt.year()
-    return Converted(texts, parsed.get_column("refused"), facts)
+def _numbered(table: pl.DataFrame) -> pl.DataFrame:
+    if ROW not in table.columns:
+        return table.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    numbers = table.get_column(ROW)
+    if numbers.dtype != pl.Int64 or numbers.null_count() or numbers.n_unique() != table.height:
+        raise ValueError(f"the column {ROW} is {numbers.dtype} or repeats itself, expected a whole number for each row")
+    return table
+
+
+def _texts(table: pl.DataFrame, source: str) -> pl.Series:
+    if source not in table.columns:
+        return _nothing(pl.String(), table.height)
+    texts = table.get_column(source)
+    if texts.dtype == pl.Null:
+        return _nothing(pl.String(), table.height)
+    if texts.dtype != pl.String:
+        raise ValueError(f"the column {source} is {texts.dtype}, expected text as received")
+    return cleaned(texts)
+
+
+def _nothing(dtype: pl.DataType, height: int) -> pl.Series:
+    return pl.Series([None], dtype=dtype).new_from_index(0, height)
+
+
+def _without(rows: pl.DataFrame, defects: pl.DataFrame) -> pl.DataFrame:
+    bad = defects.filter("quarantined").get_column(ROW).unique()
+    return rows.filter(~pl.col(ROW).is_in(bad.implode())) if bad.len() else rows
+
+
+def _disagreements(one: Agreement, values: dict[str, pl.Series], table: pl.DataFrame) -> pl.DataFrame:
+    names = one.fields
+    left, right = (values[name] for name in names)
+    differs = (left != right).fill_null(value=False)
+    rows = pl.DataFrame([table.get_column(ROW), left.alias("left"), right.alias("right")]).filter(differs)
+    words = pl.format("{} is {}, {} is {}", pl.lit(names[0]), "left", pl.lit(names[1]), "right")
+    return _defects(rows, pl.lit(one.code), names[0], words, quarantined=one.otherwise == "quarantine")
+
+
+def _defects(rows: pl.DataFrame, code: pl.Expr, field: str, found: pl.Expr, *, quarantined: bool) -> pl.DataFrame:
+    return rows.select(
+        ROW,
+        code=code,
+        field=pl.lit(field),
+        found=found.cast(pl.String).str.slice(0, FOUND_LIMIT),
+        quarantined=pl.lit(quarantined),
+    )

@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from gateway.kit.decoding import Json, Undecodable, elements, members
+from gateway.kit.mapping.engine import OURS
 
 ROWS_LIMIT: Final = 100_000
 
@@ -18,19 +19,26 @@ def tabulate(document: Json, rows: str) -> pl.DataFrame:
     A nested object or list keeps its JSON text, so that it can be listed as ignored or seen as drift. A key that only
     some rows have is a column with nulls.
 
-    Raises Undecodable when the list is not there or an element is no object.
+    Raises Undecodable when the list is not there, is too long, or has an element that is no object or says nothing at
+    all, and for a key that the gateway keeps for its own columns.
     """
     path = rows.removesuffix("[]")
     found = members(document, "the document").get(path) if path else document
-    listed = [members(row, f"{rows} element") for row in elements(found, f"the member {path!r}")]
-    if len(listed) > ROWS_LIMIT:
-        raise Undecodable(f"found {len(listed)} rows in one document, expected {ROWS_LIMIT} at most")
+    found = elements(found, f"the member {path!r}" if path else "the document")
+    if len(found) > ROWS_LIMIT:
+        raise Undecodable(f"found {len(found)} rows in one document, expected {ROWS_LIMIT} at most")
+    listed = [members(row, f"an element of {rows}") for row in found]
+    if not all(listed):
+        raise Undecodable(f"element {listed.index({}) + 1} of {rows} is an empty object, expected a row")
     names = list(listed[0]) if listed else []
     if all(list(row) == names for row in listed):
         values = list(zip(*(row.values() for row in listed), strict=True))
     else:
         names = list(dict.fromkeys(name for row in listed for name in row))
         values = [tuple(row.get(name) for row in listed) for name in names]
+    if not OURS.isdisjoint(names):
+        taken = ", ".join(sorted(OURS.intersection(names)))
+        raise Undecodable(f"found the key {taken} in {rows}, which the gateway keeps for its own columns")
     return pl.DataFrame([_column(name, column) for name, column in zip(names, values, strict=True)])
 
 

@@ -3,12 +3,17 @@
 The costly step is the regular expression, so it must run once. Polars does not find common subexpressions
 here (measured: seven times slower), hence the steps are nested: each puts its results in a struct, and the
 next reads them with ``pl.field``.
+
+Most of its cost is in capturing the groups. So where a registry's columns are long, the pattern only decides what
+matches, and what matched is cut at its separators (``_CUTS``): the same groups at half the cost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gateway.model.serials.grammar import AGAIN, TEXT_FACTS, Form, Grammar
@@ -41,10 +46,8 @@ def parse_column(grammar: Grammar, column: pl.Expr, *, epoch: str | None = None)
     import polars as pl
 
     grammar.check_epoch(epoch)
-    matched = [
-        column.str.extract_groups(f"^(?:{form.pattern})$").alias(f"form_{index}")
-        for index, form in enumerate(grammar.forms)
-    ]
+    cut = _CUTS.get(grammar.name, _captured)
+    matched = [cut(form, column).alias(f"form_{index}") for index, form in enumerate(grammar.forms)]
     refused = pl.field("refused")
     accepted = [pl.when(refused.is_null()).then(pl.field(name)).alias(name) for name in _SERIAL_FIELDS]
     return (
@@ -54,6 +57,50 @@ def parse_column(grammar: Grammar, column: pl.Expr, *, epoch: str | None = None)
         .struct.with_fields(pl.struct(*accepted, refused).alias("serial"))
         .struct.field("serial")
     )
+
+
+def _anchored(form: Form) -> str:
+    return f"^(?:{form.pattern})$"
+
+
+def _captured(form: Form, column: pl.Expr) -> pl.Expr:
+    """The form's groups, captured by its pattern; all null where it does not match."""
+    return column.str.extract_groups(_anchored(form))
+
+
+def _cut_verra(form: Form, column: pl.Expr) -> pl.Expr:
+    """The same groups: a text that matches has one part after each hyphen, and one more where it names a scope.
+
+    The epoch ``VCS-VCU`` keeps its hyphen out of the way, and the rare underscore between the days is a hyphen here.
+    """
+    import polars as pl
+
+    matching = pl.when(column.str.contains(_anchored(form))).then(column)
+    even = matching.str.replace_all("_", "-", literal=True).str.replace_all("-VCS-VCU-", "-VCS_VCU-", literal=True)
+    part = [pl.field("parts").struct.field(f"field_{index}") for index in range(12)]
+    scoped = part[11].is_not_null()
+    later = {
+        name: pl.when(scoped).then(part[index + 1]).otherwise(part[index])
+        for index, name in enumerate(("project", "vintage_start", "vintage_end", "flag"), start=7)
+    }
+    groups = {
+        "batch": part[0],
+        "first": part[1],
+        "last": part[2],
+        "epoch": part[3].str.replace("_", "-", literal=True),
+        "country": part[6],
+        "project_type": pl.when(scoped).then(part[7]),
+        **later,
+    }
+    return (
+        pl.struct(even.str.split_exact("-", 11).alias("parts"))
+        .struct.with_fields(pl.struct(value.alias(name) for name, value in groups.items()).alias("groups"))
+        .struct.field("groups")
+    )
+
+
+#: Grammars of one form whose matching texts can be cut instead of captured.
+_CUTS: Final[Mapping[str, Callable[[Form, pl.Expr], pl.Expr]]] = MappingProxyType({"verra": _cut_verra})
 
 
 def _values(grammar: Grammar, epoch: str | None) -> list[pl.Expr]:

@@ -5,11 +5,10 @@ Record columns are those of ``gateway.model.records``, in its order; a test hold
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -26,34 +25,34 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.event import listen
 from sqlalchemy.types import TypeEngine
 
 from gateway.model.records import columns, required
 from gateway.model.vocabulary import ProjectState, PullStatus, QuantityUnit, RecordKind, UnitState
 from gateway.store.tables.base import METADATA
+from gateway.store.tables.store import keep_for_ever
 
-_TYPES: Final[dict[type[pl.DataType], type[TypeEngine[object]] | TypeEngine[object]]] = {
-    pl.String: Text,
-    pl.Int64: BigInteger,
-    pl.Date: Date,
-    pl.Boolean: Boolean,
+_TYPES: Final[dict[type[pl.DataType], TypeEngine[Any]]] = {
+    pl.String: Text(),
+    pl.Int64: BigInteger(),
+    pl.Date: Date(),
+    pl.Boolean: Boolean(),
     pl.List: ARRAY(Text),
 }
-
 
 RANGE_KEY: Final = "space:first-last; the market's own id where a registry has no ranges"
 
 
-def _record_columns(kind: RecordKind) -> list[Column[object]]:
+def _record_columns(kind: RecordKind) -> list[Column[Any]]:
     needed = required(kind)
-    return [
-        Column(name, _TYPES[type(dtype)], nullable=name not in needed) for name, dtype in columns(kind).items()
-    ]
+    return [Column(name, _TYPES[type(dtype)], nullable=name not in needed) for name, dtype in columns(kind).items()]
 
 
-def _provenance() -> list[Column[object]]:
+def _provenance() -> list[Column[Any]]:
     """When a row was seen and what said so.
+
+    ``source`` is the document that said it first, and then each downloaded file that said it later; a sync that shows
+    a row unchanged does not touch it, since a complete one vouches for all rows at once.
 
     No foreign keys: checking four of them takes two thirds of a bulk insert. What they would prevent cannot happen in
     the other direction either, since the database refuses to delete a pull or its documents.
@@ -61,13 +60,13 @@ def _provenance() -> list[Column[object]]:
     return [
         Column("first_pull", BigInteger, nullable=False, comment="pull in which it was first seen"),
         Column("changed_pull", BigInteger, nullable=False, comment="pull in which it was last seen to differ"),
-        Column("gone_pull", BigInteger, comment="complete pull that did not show it any more"),
+        Column("gone_pull", BigInteger, comment="pull that showed that it is no more"),
         Column("source", BigInteger, nullable=False, comment="pull_document that said so"),
         Column("position", BigInteger, nullable=False, comment="row in that document, from 1"),
     ]
 
 
-def _identity(meaning: str) -> list[Column[object]]:
+def _identity(meaning: str) -> list[Column[Any]]:
     return [
         Column("market", Text, primary_key=True),
         Column("record_key", Text, primary_key=True, comment=meaning),
@@ -83,6 +82,7 @@ def _words(words: type[UnitState | ProjectState | PullStatus | QuantityUnit]) ->
 def _serial_checks(states: str) -> list[CheckConstraint]:
     return [
         CheckConstraint("(first IS NULL) = (last IS NULL)", name="range_whole"),
+        CheckConstraint("first >= 0", name="first_positive"),
         CheckConstraint("first IS NULL OR last - first + 1 = quantity", name="count"),
         CheckConstraint("quantity >= 1", name="quantity_positive"),
         CheckConstraint(f"quantity_unit IN ({_words(QuantityUnit)})", name="quantity_unit_known"),
@@ -178,12 +178,5 @@ drift = Table(
     CheckConstraint("kind IN ('unknown', 'missing')", name="kind_known"),
 )
 
-for kept in (pull, pull_document):
-    listen(
-        kept,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER {kept.name}_kept BEFORE DELETE OR TRUNCATE ON {kept.name} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        ),
-    )
+keep_for_ever(pull, may_be_updated=True)
+keep_for_ever(pull_document)

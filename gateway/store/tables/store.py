@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.event import listen
@@ -55,6 +56,7 @@ event = Table(
     Column("actor", Text, nullable=False, comment="who or what did it"),
     Column("data", JSONB, nullable=False),
     Index(None, "subject"),
+    Index("event_pull_idx", text("(data ->> 'pull')")),
 )
 
 REFUSE_CHANGE: Final = """
@@ -65,9 +67,22 @@ BEGIN
     ERRCODE = 'integrity_constraint_violation';
 END $body$
 """
-APPEND_ONLY_TRIGGER: Final = """
-CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
-FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
-"""
-listen(METADATA, "before_create", DDL(REFUSE_CHANGE))
-listen(event, "after_create", DDL(APPEND_ONLY_TRIGGER))
+
+
+def _statement(sql: str) -> DDL:
+    return DDL(sql)  # type: ignore[no-untyped-call]  # SQLAlchemy left this one untyped
+
+
+def keep_for_ever(kept: Table, *, may_be_updated: bool = False) -> None:
+    """Makes the database refuse to delete from a table, and, unless a row has a life of its own, to update it."""
+    changes = "DELETE OR TRUNCATE" if may_be_updated else "UPDATE OR DELETE OR TRUNCATE"
+    trigger = (
+        f"CREATE TRIGGER {kept.name}_kept BEFORE {changes} ON {kept.name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
+    listen(kept, "after_create", _statement(trigger))
+
+
+listen(METADATA, "before_create", _statement(REFUSE_CHANGE))
+for evidence in (raw_document, raw_chunk, event):
+    keep_for_ever(evidence)

@@ -1,0 +1,1 @@
+"""Mapping documents: declarative, and compiled to columns."""
