@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	@$(BIN)/carbon-gateway demo
+	@CARBON_GATEWAY_DATA_DIRECTORY="$(CURDIR)/var" $(BIN)/carbon-gateway demo
 
 test: $(READY)
 	@$(BIN)/python -m pytest

@@ -84,8 +84,14 @@ async def link(
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors())
         raise ConfigurationError(f"settings of market {manifest.name}: {places}") from error
+    try:
+        library = Library.of_package(manifest.mappings)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"adapter {manifest.name}: its mapping package {manifest.mappings} is not there ({error})"
+        ) from error
     pacers = {limit.scope: Pacer(limit) for limit in manifest.rate_limits}
     client = httpx.AsyncClient(transport=mount, trust_env=False)
     factory = cast("AdapterFactory", manifest.adapter_class)
     async with Transport(manifest.name, client, pacers) as transport:
-        yield LinkedMarket(manifest, factory(config, transport, clock), Library.of_package(manifest.mappings))
+        yield LinkedMarket(manifest, factory(config, transport, clock), library)

@@ -6,6 +6,7 @@ One small folder of a third party is enough: it names its manifest in the entry-
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -13,6 +14,8 @@ from gateway.kit.manifest import Manifest
 from gateway.model.errors import ConfigurationError
 
 ENTRY_POINT_GROUP: Final = "carbon_gateway.adapters"
+NAME: Final = re.compile("[a-z][a-z0-9-]{0,39}")
+"""A market's name stands in addresses, settings and the subjects of events."""
 
 
 def installed() -> dict[str, Manifest]:
@@ -37,6 +40,11 @@ def _load(point: EntryPoint) -> Manifest:
         raise ConfigurationError(
             f"adapter {point.name}: {point.value} is {type(manifest).__name__}, expected a "
             "gateway.kit.manifest.Manifest"
+        )
+    if NAME.fullmatch(manifest.name) is None:
+        raise ConfigurationError(
+            f"adapter {point.name}: its manifest calls the market {manifest.name!r}; expected small letters, digits "
+            "and hyphens"
         )
     if manifest.name != point.name:
         raise ConfigurationError(f"adapter {point.name}: its manifest calls it {manifest.name}; expected one name")

@@ -315,23 +315,10 @@ def test_no_rows_and_only_empty_rows(name: str) -> None:
 
 # What columns hold and what looks like it.
 _PIECES = st.sampled_from(
-    ["1,454,054", "235604.0", "0", "2024-12-31", "31/12/2024", "45657", "T10:20:30.5Z", "2003 - 2004", "true", "Active"]
-    + [
-        "On Hold \u2013 see letter",
-        "CCB-Gold",
-        "; ",
-        SERIAL,
-        ",",
-        ".",
-        "-",
-        "/",
-        "9",
-        "0" * 9,
-        "\u0661",
-        " ",
-        "\u00a0",
-        "\n",
-        "",
+    [
+        *("1,454,054", "235604.0", "0", "2024-12-31", "31/12/2024", "45657", "T10:20:30.5Z", "2003 - 2004", "true"),
+        *("Active", "On Hold \u2013 see letter", "CCB-Gold", "; ", SERIAL),
+        *(",", ".", "-", "/", "9", "0" * 9, "\u0661", " ", "\u00a0", "\n", ""),
     ]
 )
 _TEXTS = st.one_of(

@@ -168,6 +168,12 @@ class TestPages:
 
 
 class TestOrder:
+    def test_the_reverse_order_of_entity_ids_is_the_same_rows_from_the_end(self) -> None:
+        mock = platform(things(1_003))
+        back = [{"sort": "entityId", "dir": "DESC"}]
+        seen = [one for start in range(0, 1_200, 400) for one in ids(page(mock, start, sort=back))]
+        assert seen == list(range(2_002, 999, -1))
+
     def test_without_a_sort_pages_lose_and_repeat_rows(self) -> None:
         mock = platform(things(900))
         seen = [one for start in range(0, 900, 300) for one in ids(page(mock, start, 300, sort=[]))]

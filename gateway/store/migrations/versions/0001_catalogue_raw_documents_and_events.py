@@ -56,7 +56,7 @@ END $body$
         sa.Column("state_native", sa.Text(), nullable=True),
         sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
         sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="pull that showed that it is no more"),
         sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
         sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("batch_quantity_unit_known_check")),
@@ -65,6 +65,7 @@ END $body$
             name=op.f("batch_state_known_check"),
         ),
         sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("batch_range_whole_check")),
+        sa.CheckConstraint("first >= 0", name=op.f("batch_first_positive_check")),
         sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("batch_count_check")),
         sa.CheckConstraint("quantity >= 1", name=op.f("batch_quantity_positive_check")),
         sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("batch_vintage_forward_check")),
@@ -113,7 +114,7 @@ END $body$
         sa.Column("class_id", sa.Text(), nullable=False),
         sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
         sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="pull that showed that it is no more"),
         sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
         sa.CheckConstraint("quantity_unit IN ('tCO2e', 'kgCO2e')", name=op.f("block_quantity_unit_known_check")),
@@ -122,6 +123,7 @@ END $body$
             name=op.f("block_state_known_check"),
         ),
         sa.CheckConstraint("(first IS NULL) = (last IS NULL)", name=op.f("block_range_whole_check")),
+        sa.CheckConstraint("first >= 0", name=op.f("block_first_positive_check")),
         sa.CheckConstraint("first IS NULL OR last - first + 1 = quantity", name=op.f("block_count_check")),
         sa.CheckConstraint("quantity >= 1", name=op.f("block_quantity_positive_check")),
         sa.CheckConstraint("vintage_start <= vintage_end", name=op.f("block_vintage_forward_check")),
@@ -140,6 +142,7 @@ END $body$
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("event_pkey")),
     )
+    op.create_index("event_pull_idx", "event", [sa.literal_column("(data ->> 'pull')")], unique=False)
     op.create_index(op.f("event_subject_idx"), "event", ["subject"], unique=False)
     op.create_table(
         "project",
@@ -166,7 +169,7 @@ END $body$
         sa.Column("crediting_end", sa.Date(), nullable=True),
         sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
         sa.Column("changed_pull", sa.BigInteger(), nullable=False, comment="pull in which it was last seen to differ"),
-        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="complete pull that did not show it any more"),
+        sa.Column("gone_pull", sa.BigInteger(), nullable=True, comment="pull that showed that it is no more"),
         sa.Column("source", sa.BigInteger(), nullable=False, comment="pull_document that said so"),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="row in that document, from 1"),
         sa.CheckConstraint(
@@ -270,12 +273,13 @@ END $body$
         sa.PrimaryKeyConstraint("id", name=op.f("quarantine_pkey")),
     )
     op.create_index("quarantine_row_key", "quarantine", ["market", "mapping", "record_key", "copy"], unique=True)
-    op.execute(
-        "CREATE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    )
-    for kept in ("pull", "pull_document"):
+    for kept, changes in (
+        ("raw_document", "UPDATE OR DELETE OR TRUNCATE"),
+        ("raw_chunk", "UPDATE OR DELETE OR TRUNCATE"),
+        ("event", "UPDATE OR DELETE OR TRUNCATE"),
+        ("pull", "DELETE OR TRUNCATE"),
+        ("pull_document", "UPDATE OR DELETE OR TRUNCATE"),
+    ):
         op.execute(
-            f"CREATE TRIGGER {kept}_kept BEFORE DELETE OR TRUNCATE ON {kept} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            f"CREATE TRIGGER {kept}_kept BEFORE {changes} ON {kept} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
