@@ -96,11 +96,10 @@ class Place:
         """The place that a cursor of this feed means. Raises ConfigurationError when it is none."""
         try:
             value = members(decode_json(cursor.encode()), "the cursor")
-            after = value.get("after")
             place = cls(
                 feed=str(value.get("feed")),
                 start=whole_number(value.get("start"), "start"),
-                after=None if after is None else whole_number(after, "after"),
+                after=_number_or_none(value.get("after"), "after"),
                 parts=tuple(_part(one) for one in elements(value.get("parts"), "parts")),
             )
         except (Undecodable, UnicodeEncodeError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
@@ -78,20 +79,8 @@ async def keep_latest(connection: AsyncConnection, kind: RecordKind) -> None:
     )
 
 
-async def apply(
-    connection: AsyncConnection, market: str, actor: str, pull: int, mapping: Mapping, *, confirm: bool = False
-) -> Applied:
-    """Applies the staged rows of one mapping.
-
-    Args:
-        connection: with the prepared rows, in the transaction that applies them.
-        market: the market's name.
-        actor: who is told to have done it.
-        pull: the pull's number.
-        mapping: whose rows.
-        confirm: note on each unchanged row that a later document says the same. A complete pull vouches for its rows
-            as a whole and need not; a file, which may be a part of the market, must.
-    """
+async def apply(connection: AsyncConnection, market: str, actor: str, pull: int, mapping: Mapping) -> Applied:
+    """Applies the staged rows of one mapping."""
     kind = mapping.document.record
     bound = {
         "market": market,
@@ -101,7 +90,7 @@ async def apply(
         "whole": await pulls.whole_as_of(connection, market, kind),
     }
     values = _new_values(kind, said_by(mapping))
-    stale = await _find_differing(connection, kind, values, bound, confirm=confirm)
+    stale = await _find_differing(connection, kind, values, bound)
     source = (
         f"differing d JOIN stage_{kind} s ON s.ordinal = d.ordinal JOIN {kind} b ON b.market = :market AND "
         "b.record_key = s.record_key AND b.copy = s.copy JOIN pull_document new ON new.id = s.source "
@@ -109,22 +98,60 @@ async def apply(
     )
     await events.append_all(connection, _change_events(kind, values, source), bound)
     assigned = ", ".join(f"{_name(column)} = {value}" for column, value in values.items())
-    await connection.execute(
+    changed = await connection.execute(
         text(
             f"UPDATE {kind} t SET {assigned}, native_key = coalesce(s.native_key, b.native_key), "
-            "changed_pull = CASE WHEN d.differs THEN :pull ELSE b.changed_pull END, gone_pull = NULL, "
-            f"source = s.source, position = s.position FROM {source} "
+            f"changed_pull = :pull, gone_pull = NULL, source = s.source, position = s.position FROM {source} "
             "AND t.market = b.market AND t.record_key = b.record_key AND t.copy = b.copy"
         ),
         bound,
     )
-    changed = await connection.scalar(text("SELECT count(*) FROM differing WHERE fresh AND differs"))
     await connection.execute(text("DROP TABLE differing"))
     outdated = await connection.scalar(
         text(f"SELECT count(*) FROM stage_{kind} s WHERE s.mapping = :mapping AND s.outdated"), bound
     )
     added = await _add(connection, kind, bound)
-    return Applied(added, int(changed or 0), 0, stale + int(outdated or 0))
+    return Applied(added, changed.rowcount, 0, stale + int(outdated or 0))
+
+
+async def confirm(connection: AsyncConnection, market: str, mapping: Mapping, as_of: datetime) -> None:
+    """Notes what a file, which was applied, said again unchanged at a later time.
+
+    A complete pull vouches for all rows and need not; a file may show a part of the market. Where it shows all live
+    rows that rest on a document, that is noted on the document, once; else on each row that it shows.
+    """
+    kind = mapping.document.record
+    whole = await pulls.whole_as_of(connection, market, kind)
+    if whole is not None and whole >= as_of:
+        return
+    bound = {"market": market, "mapping": mapping.name, "as_of": as_of}
+    shown = (
+        f"stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy AND "
+        "b.source <> s.source AND b.gone_pull IS NULL JOIN pull_document old ON old.id = b.source AND "
+        f"{pulls.SAID.format(document='old')} < :as_of"
+    )
+    await connection.execute(
+        text(
+            "CREATE TEMP TABLE confirmed AS SELECT shown.source, shown.rows = live.rows AS whole FROM (SELECT "
+            f"b.source, count(*) AS rows FROM {shown} WHERE s.mapping = :mapping GROUP BY b.source) shown JOIN (SELECT b.source, "
+            f"count(*) AS rows FROM {kind} b WHERE b.market = :market AND b.gone_pull IS NULL GROUP BY b.source) live "
+            "ON live.source = shown.source"
+        ),
+        bound,
+    )
+    await connection.execute(
+        text(
+            f"UPDATE {kind} t SET source = s.source, position = s.position FROM {shown} JOIN confirmed c ON "
+            "c.source = b.source AND NOT c.whole WHERE s.mapping = :mapping AND t.market = b.market AND "
+            "t.record_key = b.record_key AND t.copy = b.copy"
+        ),
+        bound,
+    )
+    await connection.execute(
+        text("UPDATE pull_document d SET confirmed_as_of = :as_of FROM confirmed c WHERE d.id = c.source AND c.whole"),
+        bound,
+    )
+    await connection.execute(text("DROP TABLE confirmed"))
 
 
 async def mark_gone(connection: AsyncConnection, market: str, actor: str, pull: int, kind: RecordKind) -> Applied:
@@ -137,7 +164,8 @@ async def mark_gone(connection: AsyncConnection, market: str, actor: str, pull: 
     if since is None or (whole is not None and whole > since):
         return Applied()
     absent = (
-        f"FROM {kind} b JOIN pull_document old ON old.id = b.source AND old.as_of <= :since WHERE b.market = :market "
+        f"FROM {kind} b JOIN pull_document old ON old.id = b.source AND {pulls.SAID.format(document='old')} <= :since "
+        "WHERE b.market = :market "
         f"AND b.gone_pull IS NULL AND NOT EXISTS (SELECT FROM stage_{kind} s WHERE s.record_key = b.record_key AND "
         "s.copy = b.copy) AND NOT EXISTS (SELECT FROM stage_quarantine q WHERE q.native_key = b.native_key)"
     )
@@ -275,11 +303,11 @@ async def _mark_outdated(connection: AsyncConnection, market: str, kind: RecordK
 
 
 async def _find_differing(
-    connection: AsyncConnection, kind: RecordKind, values: dict[str, str], bound: dict[str, object], *, confirm: bool
+    connection: AsyncConnection, kind: RecordKind, values: dict[str, str], bound: dict[str, object]
 ) -> int:
-    """Finds the staged rows that say something else than is known, or the same at a later time; how many are stale.
+    """Finds the staged rows that say something else than is known; how many are too old to be believed.
 
-    ``differing``: ordinal; whether it differs; whether it is fresh enough to be applied.
+    They are in ``differing``: ordinal, and whether it is fresh enough to be applied.
     """
     before = ", ".join(f"b.{_name(column)}" for column in values)
     after = ", ".join(values.values())
@@ -287,17 +315,19 @@ async def _find_differing(
         f"(({before}) IS DISTINCT FROM ({after}) OR b.gone_pull IS NOT NULL OR s.native_key <> b.native_key OR "
         "(s.native_key IS NOT NULL AND b.native_key IS NULL))"
     )
-    known = "CASE WHEN s.standing THEN old.as_of ELSE greatest(old.as_of, cast(:whole AS timestamptz)) END"
-    fresh = f"new.as_of >= {known}"
+    said = pulls.SAID.format(document="old")
+    gone = "(SELECT min(g.as_of) FROM pull_document g WHERE g.pull = b.gone_pull)"
+    fresh = (
+        f"new.as_of >= CASE WHEN s.standing THEN {said} WHEN b.gone_pull IS NULL THEN "
+        f"greatest({said}, cast(:whole AS timestamptz)) ELSE greatest({said}, cast(:whole AS timestamptz), {gone}) END"
+    )
     if kind is RecordKind.PROJECT:
         fresh = f"({fresh} OR b.state = '{ProjectState.UNSTATED}')"
-    confirms = f"new.as_of > {known}" if confirm else "false"
     await connection.execute(
         text(
-            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, {differs} AS differs, {fresh} AS fresh FROM "
-            f"stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
+            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, {fresh} AS fresh FROM stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
             "JOIN pull_document new ON new.id = s.source JOIN pull_document old ON old.id = b.source "
-            f"WHERE s.mapping = :mapping AND ({differs} OR {confirms})"
+            f"WHERE s.mapping = :mapping AND {differs}"
         ),
         bound,
     )

@@ -205,9 +205,10 @@ class Ingestion:
         await applying.prepare(connection, self._market, (kind,))
         if kind is RecordKind.BLOCK:
             await superseding.mark_outdated(connection, self._market, as_of)
-        applied = await applying.apply(connection, self._market, self._actor, number, mapping, confirm=True)
+        applied = await applying.apply(connection, self._market, self._actor, number, mapping)
         if kind is RecordKind.BLOCK:
             applied += await superseding.supersede(connection, self._market, self._actor, number, as_of)
+        await applying.confirm(connection, self._market, mapping, as_of)
         return applied
 
     def _require_unchanged(self, before: tuple[int, int, int]) -> None:

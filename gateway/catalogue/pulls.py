@@ -24,6 +24,9 @@ ABANDONED: Final = "the program ended before the pull did"
 PATH_LIMIT: Final = 300
 """Characters of a column's name that drift keeps: a longer name is nobody's heading, and fits no index."""
 
+SAID: Final = "greatest({document}.as_of, {document}.confirmed_as_of)"
+"""When what rests on a document was last said, in SQL."""
+
 _ALIVE: Final = "hashtextextended('carbon-gateway pull ' || cast(:number AS bigint), 0)"
 
 

@@ -19,6 +19,7 @@ from gateway.catalogue.applying import Applied
 from gateway.model.vocabulary import RecordKind
 
 BLOCK: Final = RecordKind.BLOCK
+SAID: Final = pulls.SAID.format(document="d")
 
 COVERED: Final = (
     "(SELECT c.reach FROM covering c WHERE c.space = {row}.space AND c.first <= {row}.last "
@@ -33,7 +34,7 @@ async def mark_outdated(connection: AsyncConnection, market: str, as_of: datetim
     later = await connection.scalar(
         text(
             "SELECT EXISTS (SELECT FROM pull_document d JOIN pull p ON p.id = d.pull WHERE p.market = :market AND "
-            "d.as_of > :as_of)"
+            f"{SAID} > :as_of)"
         ),
         bound,
     )
@@ -41,7 +42,7 @@ async def mark_outdated(connection: AsyncConnection, market: str, as_of: datetim
         return
     await _cover(
         connection,
-        "block b JOIN pull_document d ON d.id = b.source AND d.as_of > :as_of WHERE b.market = :market AND "
+        f"block b JOIN pull_document d ON d.id = b.source AND {SAID} > :as_of WHERE b.market = :market AND "
         "b.gone_pull IS NULL AND b.first IS NOT NULL",
         bound,
     )
@@ -63,7 +64,7 @@ async def supersede(connection: AsyncConnection, market: str, actor: str, pull: 
     if whole is not None and whole >= as_of:
         return Applied()
     older = (
-        "FROM block b JOIN pull_document d ON d.id = b.source AND d.as_of < :as_of WHERE b.market = :market AND "
+        f"FROM block b JOIN pull_document d ON d.id = b.source AND {SAID} < :as_of WHERE b.market = :market AND "
         "b.gone_pull IS NULL AND b.first IS NOT NULL AND NOT EXISTS (SELECT FROM stage_block s WHERE "
         "s.record_key = b.record_key)"
     )

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, Select, column, func, select, table, text
 
 from gateway.model.errors import ConfigurationError
@@ -101,7 +101,7 @@ def _status(connection: Connection) -> SchemaStatus:
     revision = MigrationContext.configure(connection).get_current_revision()
     try:
         pending = len(list(scripts.iterate_revisions(head, revision or "base")))
-    except CommandError as error:
+    except RevisionError as error:
         raise ConfigurationError(
             f"the database's schema is at {revision}, which this program (newest: {head}) does not know: it was made "
             "by a newer version of the program, or is not ours"

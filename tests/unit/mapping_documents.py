@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
-from gateway.kit.mapping.converters import Converted, cleaned, convert
+from gateway.kit.mapping.converters import Converted, convert
 from gateway.kit.mapping.document import CodeList, Library, Rule
 from gateway.kit.mapping.engine import Mapping
 
@@ -157,7 +157,7 @@ def converted(rule: Pairs[str, Any], *texts: str | None, codes: Pairs[str, Any] 
     """A column converted by a rule as it stands in a document."""
     read: Any = TypeAdapter(Rule).validate_python({"from": "path", "class": "identity"} | dict(rule))
     listed = CodeList.model_validate(codes) if codes else None
-    return convert(read, cleaned(pl.Series("path", texts, dtype=pl.String)), listed)
+    return convert(read, pl.Series("path", texts, dtype=pl.String), listed)
 
 
 def outcomes(rule: Pairs[str, Any], *texts: str | None, codes: Pairs[str, Any] | None = None) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.kit.mapping import engine
@@ -315,12 +315,17 @@ _CELLS = {
 }
 
 
+@pytest.fixture(scope="module")
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Mapping:
+    return compiled(tmp_path_factory.mktemp("documents"))
+
+
 @given(rows=st.lists(st.fixed_dictionaries(_CELLS), max_size=12), alone=st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None)
 def test_rows_in_are_rows_accepted_and_rows_quarantined(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str | None]], alone: bool
+    compiled_once: Mapping, rows: list[dict[str, str | None]], alone: bool
 ) -> None:
-    mapping = compiled(tmp_path_factory.mktemp("documents"))
+    mapping = compiled_once
     source = table(*(row(id=str(number), **cells) for number, cells in enumerate(rows))) if rows else pl.DataFrame()
     mapped = mapping.apply(source)
     accepted, refused = mapped.rows.get_column(ROW).to_list(), mapped.quarantined().to_list()

@@ -21,6 +21,7 @@ from gateway.kit.mapping.document import (
     PresenceRule,
     Rule,
     SerialRule,
+    TextRule,
 )
 from gateway.model.records import columns, required, vocabulary
 from gateway.model.serials import GRAMMARS
@@ -37,6 +38,9 @@ def faults(document: MappingDocument, codes: Mapping[str, CodeList]) -> list[str
     tried: dict[str, Converted] = {}
     for name, rule in document.rules().items():
         try:
+            if isinstance(rule, TextRule) and rule.pattern:
+                # Alone too: ``a)|(b`` is a pattern only between the parentheses that anchor it, and undoes them.
+                pl.Series([PROBE]).str.contains(rule.pattern)
             tried[name] = probe(rule, codes)
         except pl.exceptions.ComputeError as error:
             found.append(f"{name}: its pattern cannot be read ({' '.join(str(error).split())[:200]})")

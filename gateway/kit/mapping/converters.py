@@ -64,15 +64,15 @@ class Converted:
 
 
 Conversion = Callable[[pl.Series], pl.DataFrame]
-"""Text in; out a frame with ``values``, ``refused`` and one column a fact."""
+"""Cleaned text in; out a frame with ``values``, ``refused`` and one column a fact."""
 
 
 def by_distinct(texts: pl.Series, convert: Conversion) -> Converted:
-    """Converts a column, each distinct text once where that is worth it."""
+    """Converts a column as received, each distinct text once where that is worth it."""
     distinct = texts.unique()
     if distinct.len() * DISTINCT_WORTH > texts.len():
-        return _converted(convert(texts))
-    converted = convert(distinct).with_columns(distinct.alias("_text"))
+        return _converted(convert(cleaned(texts)))
+    converted = convert(cleaned(distinct)).with_columns(distinct.alias("_text"))
     wide = (
         texts.alias("_text").to_frame().join(converted, on="_text", how="left", nulls_equal=True, maintain_order="left")
     )
@@ -91,28 +91,34 @@ def cleaned(texts: pl.Series) -> pl.Series:
 
 
 def convert(rule: SourceRule, texts: pl.Series, codes: CodeList | None) -> Converted:
-    """Converts one column of cleaned texts by its rule; ``codes`` is the code list that the rule names."""
-    conversion: Conversion
+    """Converts one column of texts as received; ``codes`` is the code list that the rule names."""
     match rule:
-        case TextRule():
-            return _converted(_text(texts, rule.pattern))
-        case WholeUnitsRule():
-            return _converted(_whole_units(texts, zero=rule.zero))
-        case PresenceRule():
-            return _converted(_presence(texts, rule))
         case SerialRule():
-            return _serial(texts, rule)
+            return _serial(cleaned(texts), rule)
+        case WholeUnitsRule(zero=zero):
+            return _converted(_whole_units(cleaned(texts), zero=zero))
+        case TextRule():
+            return _text(texts, rule.pattern)
         case DateRule(styles=styles):
-            conversion = lambda text: _date(text, styles)  # noqa: E731 - each case binds its own
+            return by_distinct(texts, lambda text: _date(text, styles))
+        case _:
+            return by_distinct(texts, _of_few_words(rule, codes))
+
+
+def _of_few_words(
+    rule: YearsRule | CodeRule | CodesRule | PresenceRule | FlagRule, codes: CodeList | None
+) -> Conversion:
+    match rule:
         case YearsRule():
-            conversion = _years
+            return _years
+        case PresenceRule():
+            return lambda text: _presence(text, rule)
         case FlagRule(absent=absent):
-            conversion = lambda text: _flag(text, absent)  # noqa: E731
+            return lambda text: _flag(text, absent)
         case CodeRule():
-            conversion = lambda text: _code(text, _given(codes))  # noqa: E731
+            return lambda text: _code(text, _given(codes))
         case CodesRule(separator=separator):
-            conversion = lambda text: _codes(text, _given(codes), separator)  # noqa: E731
-    return by_distinct(texts, conversion)
+            return lambda text: _codes(text, _given(codes), separator)
 
 
 def _given(codes: CodeList | None) -> CodeList:
@@ -136,11 +142,11 @@ def _select(
     )
 
 
-def _text(texts: pl.Series, pattern: str | None) -> pl.DataFrame:
-    text = pl.col("text")
+def _text(texts: pl.Series, pattern: str | None) -> Converted:
     if pattern is None:
-        return texts.alias("text").to_frame().select(values=text, refused=pl.lit(None, pl.String))
-    return _select(texts, text, text.str.contains(f"^(?:{pattern})$"))
+        return Converted(cleaned(texts), pl.Series([None], dtype=pl.String).new_from_index(0, texts.len()))
+    fine = pl.col("text").str.contains(f"^(?:{pattern})$")
+    return by_distinct(texts, lambda text: _select(text, pl.col("text"), fine))
 
 
 def _whole_units(texts: pl.Series, *, zero: bool) -> pl.DataFrame:

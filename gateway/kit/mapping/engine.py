@@ -23,8 +23,8 @@ from gateway.kit.mapping.document import (
     CodesRule,
     ConstantRule,
     Library,
+    Rule,
     SerialRule,
-    SourceRule,
 )
 from gateway.model.errors import ConfigurationError
 from gateway.model.records import columns, contradictions, required
@@ -152,31 +152,20 @@ class Mapping:
         )
 
     def _converted(self, table: pl.DataFrame) -> dict[str, Converted]:
-        """Every rule's column; each source column is cleaned once."""
-        by_source: dict[str, dict[str, SourceRule]] = {}
-        made: dict[str, Converted] = {}
-        for name, rule in self.document.rules().items():
+        """Every rule's column."""
+
+        def convert_one(rule: Rule) -> Converted:
             if isinstance(rule, ConstantRule):
                 constant = pl.Series([rule.value]).new_from_index(0, table.height)
-                made[name] = Converted(constant, _nothing(pl.String(), table.height))
-            else:
-                by_source.setdefault(rule.source, {})[name] = rule
+                return Converted(constant, _nothing(pl.String(), table.height))
+            codes = self._codes[rule.codes] if isinstance(rule, CodeRule | CodesRule) else None
+            return convert(rule, _texts(table, rule.source), codes)
 
-        def of_source(source: str) -> dict[str, Converted]:
-            texts = _texts(table, source)
-            return {name: convert(rule, texts, self._list_of(rule)) for name, rule in by_source[source].items()}
-
+        rules = self.document.rules()
         if table.height < THREADED_ROWS:
-            parts = list(map(of_source, by_source))
-        else:
-            with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
-                parts = list(pool.map(of_source, by_source))
-        for part in parts:
-            made |= part
-        return {name: made[name] for name in self.document.rules()}
-
-    def _list_of(self, rule: SourceRule) -> CodeList | None:
-        return self._codes[rule.codes] if isinstance(rule, CodeRule | CodesRule) else None
+            return {name: convert_one(rule) for name, rule in rules.items()}
+        with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
+            return dict(zip(rules, pool.map(convert_one, rules.values()), strict=True))
 
     def _fields(self, converted: dict[str, Converted], height: int) -> dict[str, pl.Series]:
         """The record's columns, in its order; empty where the document does not fill one."""
@@ -197,7 +186,7 @@ class Mapping:
 
     def _native_key(self, table: pl.DataFrame) -> pl.Series:
         path = self.document.native_key
-        keys = _texts(table, path) if path else _nothing(pl.String(), table.height)
+        keys = cleaned(_texts(table, path)) if path else _nothing(pl.String(), table.height)
         return keys.alias("native_key")
 
     def _refusals(self, name: str, one: Converted, table: pl.DataFrame) -> pl.DataFrame:
@@ -258,7 +247,7 @@ def _texts(table: pl.DataFrame, source: str) -> pl.Series:
         return _nothing(pl.String(), table.height)
     if texts.dtype != pl.String:
         raise ValueError(f"the column {source} is {texts.dtype}, expected text as received")
-    return cleaned(texts)
+    return texts
 
 
 def _nothing(dtype: pl.DataType, height: int) -> pl.Series:

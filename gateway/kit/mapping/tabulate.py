@@ -39,7 +39,7 @@ def tabulate(document: Json, rows: str) -> pl.DataFrame:
     if not OURS.isdisjoint(names):
         taken = ", ".join(sorted(OURS.intersection(names)))
         raise Undecodable(f"found the key {taken} in {rows}, which the gateway keeps for its own columns")
-    return pl.DataFrame([_column(name, column) for name, column in zip(names, values, strict=True)])
+    return pl.DataFrame({name: _column(name, column) for name, column in zip(names, values, strict=True)})
 
 
 def _column(name: str, values: tuple[Json, ...]) -> pl.Series:

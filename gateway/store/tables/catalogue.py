@@ -51,8 +51,9 @@ def _record_columns(kind: RecordKind) -> list[Column[Any]]:
 def _provenance() -> list[Column[Any]]:
     """When a row was seen and what said so.
 
-    ``source`` is the document that said it first, and then each downloaded file that said it later; a sync that shows
-    a row unchanged does not touch it, since a complete one vouches for all rows at once.
+    A row that is shown again unchanged is not touched, so ``source`` is the document that said it first: a complete
+    pull vouches for all rows at once, a later file for all that rest on a document (``confirmed_as_of``). Only where a
+    file shows a part of these, their source moves to it.
 
     No foreign keys: checking four of them takes two thirds of a bulk insert. What they would prevent cannot happen in
     the other direction either, since the database refuses to delete a pull or its documents.
@@ -114,6 +115,7 @@ pull_document = Table(
     Column("mapping_digest", Text, nullable=False, comment="SHA-256 over the mapping document and its code lists"),
     Column("document", LargeBinary, ForeignKey("raw_document.digest"), nullable=False),
     Column("as_of", DateTime(timezone=True), nullable=False, comment="when the market is known to have said it"),
+    Column("confirmed_as_of", DateTime(timezone=True), comment="when a later file said all again that rests on it"),
     Index(None, "pull"),
     Index(None, "document"),
 )
@@ -178,5 +180,5 @@ drift = Table(
     CheckConstraint("kind IN ('unknown', 'missing')", name="kind_known"),
 )
 
-keep_for_ever(pull, may_be_updated=True)
-keep_for_ever(pull_document)
+keep_for_ever(pull, but=("finished_at", "status", "summary"))
+keep_for_ever(pull_document, but=("confirmed_as_of",))

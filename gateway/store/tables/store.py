@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import (
@@ -73,9 +74,10 @@ def _statement(sql: str) -> DDL:
     return DDL(sql)  # type: ignore[no-untyped-call]  # SQLAlchemy left this one untyped
 
 
-def keep_for_ever(kept: Table, *, may_be_updated: bool = False) -> None:
-    """Makes the database refuse to delete from a table, and, unless a row has a life of its own, to update it."""
-    changes = "DELETE OR TRUNCATE" if may_be_updated else "UPDATE OR DELETE OR TRUNCATE"
+def keep_for_ever(kept: Table, *, but: Collection[str] = ()) -> None:
+    """Makes the database refuse to delete from a table, and to update it but in the columns named."""
+    fixed = ", ".join(column.name for column in kept.columns if column.name not in but)
+    changes = f"UPDATE OF {fixed} OR DELETE OR TRUNCATE"
     trigger = (
         f"CREATE TRIGGER {kept.name}_kept BEFORE {changes} ON {kept.name} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"

@@ -231,6 +231,12 @@ END $body$
         sa.Column(
             "as_of", sa.DateTime(timezone=True), nullable=False, comment="when the market is known to have said it"
         ),
+        sa.Column(
+            "confirmed_as_of",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when a later file said all again that rests on it",
+        ),
         sa.ForeignKeyConstraint(["document"], ["raw_document.digest"], name=op.f("pull_document_document_fkey")),
         sa.ForeignKeyConstraint(["pull"], ["pull.id"], name=op.f("pull_document_pull_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("pull_document_pkey")),
@@ -273,13 +279,14 @@ END $body$
         sa.PrimaryKeyConstraint("id", name=op.f("quarantine_pkey")),
     )
     op.create_index("quarantine_row_key", "quarantine", ["market", "mapping", "record_key", "copy"], unique=True)
-    for kept, changes in (
-        ("raw_document", "UPDATE OR DELETE OR TRUNCATE"),
-        ("raw_chunk", "UPDATE OR DELETE OR TRUNCATE"),
-        ("event", "UPDATE OR DELETE OR TRUNCATE"),
-        ("pull", "DELETE OR TRUNCATE"),
-        ("pull_document", "UPDATE OR DELETE OR TRUNCATE"),
+    for kept, fixed in (
+        ("raw_document", "digest, media_type, size, origin, stored_at"),
+        ("raw_chunk", "digest, position, content"),
+        ("event", "id, recorded_at, kind, subject, actor, data"),
+        ("pull", "id, market, origin, started_at"),
+        ("pull_document", "id, pull, mapping, mapping_digest, document, as_of"),
     ):
         op.execute(
-            f"CREATE TRIGGER {kept}_kept BEFORE {changes} ON {kept} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            f"CREATE TRIGGER {kept}_kept BEFORE UPDATE OF {fixed} OR DELETE OR TRUNCATE ON {kept} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
