@@ -1,4 +1,4 @@
-"""The catalogue: a file of 200,000 rows end to end, the memory of one of 1,000,000, and a market that did not change."""
+"""The catalogue: a file of 200,000 rows end to end, the memory of one of 1,000,000, an unchanged market."""
 
 from __future__ import annotations
 
@@ -114,7 +114,10 @@ async def _sync(url: str) -> list[float]:
     seconds = []
     async with Database(url) as database, _stand_in() as address:
         platform = f"{address}/ci-raas-prod"
-        settings = {"reports_url": f"{platform}/raas-report-api/es/public", "resources_url": f"{platform}/cms-resources"}
+        settings = {
+            "reports_url": f"{platform}/raas-report-api/es/public",
+            "resources_url": f"{platform}/cms-resources",
+        }
         for _ in range(4):
             async with link(installed()["verra"], settings, _now) as market:
                 began = time.perf_counter()

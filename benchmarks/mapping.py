@@ -1,4 +1,4 @@
-"""Mapping a VCU export, serials parsed and checked: beside offsets-db-data on the same rows, and beside merely reading."""
+"""Mapping a VCU export, serials parsed and checked: beside offsets-db-data on the same rows, and merely reading."""
 
 from __future__ import annotations
 

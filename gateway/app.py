@@ -57,7 +57,9 @@ async def running(settings: Settings, *, prepared: bool = True, clock: Clock = n
     """The gateway for as long as the context lasts; its embedded PostgreSQL stops with the last process that uses it.
 
     Args:
+        settings: what this installation was told.
         prepared: bring the embedded database's schema up to date, and require it of one of your own.
+        clock: gives the instant.
 
     Raises ConfigurationError when it cannot start, saying what to change.
     """
@@ -87,7 +89,8 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # Looked up at each message: the stream may have been replaced since.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

@@ -29,6 +29,12 @@ FLOAT = Rule("float(", "no float carries a quantity, money, price, rate or insta
 JSON = Rule(".json()", "a decoder that makes floats of numbers; gateway.kit.decoding keeps their text", None)
 CLOCK = Rule("datetime.now()", "the clock is passed in", "gateway/app.py")
 ENVIRONMENT = Rule("os.environ", "the environment is read once, in the settings", "gateway/settings.py")
+FROM_IMPORTS = {
+    ("os", "environ"): ENVIRONMENT,
+    ("os", "getenv"): ENVIRONMENT,
+    ("time", "time"): CLOCK,
+    ("time", "time_ns"): CLOCK,
+}
 LENGTH = Rule(f"more than {LONGEST_MODULE} lines", "one idea a module", None)
 
 
@@ -43,26 +49,23 @@ def violations(path: Path, source: str) -> Iterator[tuple[int, Rule]]:
 
 
 def _broken_by(node: ast.AST) -> Rule | None:
+    if isinstance(node, ast.ImportFrom):
+        return next((FROM_IMPORTS[key] for one in node.names if (key := (node.module, one.name)) in FROM_IMPORTS), None)
     match node:
         case ast.Call(func=ast.Name(id="float")):
             return FLOAT
         case ast.Call(func=ast.Attribute(attr="json"), args=[], keywords=[]):
             return JSON
-        case ast.Call(
-            func=ast.Attribute(
-                attr="now" | "utcnow" | "today",
-                value=ast.Name(id="datetime" | "date") | ast.Attribute(attr="datetime" | "date"),
+        case (
+            ast.Call(func=ast.Attribute(attr="now" | "utcnow" | "today", value=ast.Name(id="datetime" | "date")))
+            | ast.Call(
+                func=ast.Attribute(attr="now" | "utcnow" | "today", value=ast.Attribute(attr="datetime" | "date"))
             )
+            | ast.Call(func=ast.Attribute(attr="time" | "time_ns", value=ast.Name(id="time")))
         ):
-            return CLOCK
-        case ast.Call(func=ast.Attribute(attr="time" | "time_ns", value=ast.Name(id="time"))):
             return CLOCK
         case ast.Attribute(attr="environ" | "getenv" | "environb", value=ast.Name(id="os")):
             return ENVIRONMENT
-        case ast.ImportFrom(module="os", names=names) if any(one.name in {"environ", "getenv"} for one in names):
-            return ENVIRONMENT
-        case ast.ImportFrom(module="time", names=names) if any(one.name in {"time", "time_ns"} for one in names):
-            return CLOCK
     return None
 
 

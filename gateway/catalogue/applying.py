@@ -133,9 +133,9 @@ async def confirm(connection: AsyncConnection, market: str, mapping: Mapping, as
     await connection.execute(
         text(
             "CREATE TEMP TABLE confirmed AS SELECT shown.source, shown.rows = live.rows AS whole FROM (SELECT "
-            f"b.source, count(*) AS rows FROM {shown} WHERE s.mapping = :mapping GROUP BY b.source) shown JOIN (SELECT b.source, "
-            f"count(*) AS rows FROM {kind} b WHERE b.market = :market AND b.gone_pull IS NULL GROUP BY b.source) live "
-            "ON live.source = shown.source"
+            f"b.source, count(*) AS rows FROM {shown} WHERE s.mapping = :mapping GROUP BY b.source) shown JOIN (SELECT "
+            f"b.source, count(*) AS rows FROM {kind} b WHERE b.market = :market AND b.gone_pull IS NULL GROUP BY "
+            "b.source) live ON live.source = shown.source"
         ),
         bound,
     )
@@ -318,14 +318,14 @@ async def _find_differing(
     said = pulls.SAID.format(document="old")
     gone = "(SELECT min(g.as_of) FROM pull_document g WHERE g.pull = b.gone_pull)"
     fresh = (
-        f"new.as_of >= CASE WHEN s.standing THEN {said} WHEN b.gone_pull IS NULL THEN "
-        f"greatest({said}, cast(:whole AS timestamptz)) ELSE greatest({said}, cast(:whole AS timestamptz), {gone}) END"
+        f"new.as_of >= CASE WHEN s.standing THEN {said} ELSE greatest({said}, cast(:whole AS timestamptz), {gone}) END"
     )
     if kind is RecordKind.PROJECT:
         fresh = f"({fresh} OR b.state = '{ProjectState.UNSTATED}')"
     await connection.execute(
         text(
-            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, {fresh} AS fresh FROM stage_{kind} s JOIN {kind} b ON b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
+            f"CREATE TEMP TABLE differing AS SELECT s.ordinal, {fresh} AS fresh FROM stage_{kind} s JOIN {kind} b ON "
+            "b.market = :market AND b.record_key = s.record_key AND b.copy = s.copy "
             "JOIN pull_document new ON new.id = s.source JOIN pull_document old ON old.id = b.source "
             f"WHERE s.mapping = :mapping AND {differs}"
         ),

@@ -126,17 +126,15 @@ def _given(codes: CodeList | None) -> CodeList:
     return codes
 
 
-def _select(
-    texts: pl.Series, values: pl.Expr, fine: pl.Expr, ending: str = UNREADABLE, **facts: pl.Expr
-) -> pl.DataFrame:
-    """Values where they are fine; elsewhere null, with the ending where there was a text at all."""
+def _select(texts: pl.Series, values: pl.Expr, fine: pl.Expr, **facts: pl.Expr) -> pl.DataFrame:
+    """Values where they are fine; elsewhere null, and refused where there was a text at all."""
     text = pl.col("text")
     return (
         texts.alias("text")
         .to_frame()
         .select(
             values=pl.when(fine).then(values),
-            refused=pl.when(text.is_not_null() & ~fine.fill_null(value=False)).then(pl.lit(ending)),
+            refused=pl.when(text.is_not_null() & ~fine.fill_null(value=False)).then(pl.lit(UNREADABLE)),
             **{name: pl.when(fine).then(fact) for name, fact in facts.items()},
         )
     )

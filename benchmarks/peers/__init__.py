@@ -1,0 +1,1 @@
+"""Programs that others wrote, each run in an environment of its own."""
