@@ -1,0 +1,1 @@
+"""PostgreSQL: connection, raw documents, events, migrations, the embedded server. Tables have one owner each."""
