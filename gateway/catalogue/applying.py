@@ -61,7 +61,7 @@ async def lock(connection: AsyncConnection, market: str) -> None:
 async def prepare(connection: AsyncConnection, market: str, kinds: Iterable[RecordKind]) -> None:
     """Makes staged rows ready to be applied: numbers copies, and marks what is too old to be added."""
     for kind in kinds:
-        await connection.execute(text(f"ANALYZE stage_{kind}"))
+        await connection.execute(text(f"ANALYZE stage_{kind} (mapping, record_key, copy, ordinal, source)"))
         await _number_copies(connection, f"stage_{kind}", "record_key")
         await _mark_outdated(connection, market, kind)
     await connection.execute(text("ANALYZE stage_quarantine"))
@@ -139,14 +139,15 @@ async def confirm(connection: AsyncConnection, market: str, mapping: Mapping, as
         ),
         bound,
     )
-    await connection.execute(
-        text(
-            f"UPDATE {kind} t SET source = s.source, position = s.position FROM {shown} JOIN confirmed c ON "
-            "c.source = b.source AND NOT c.whole WHERE s.mapping = :mapping AND t.market = b.market AND "
-            "t.record_key = b.record_key AND t.copy = b.copy"
-        ),
-        bound,
-    )
+    if await connection.scalar(text("SELECT EXISTS (SELECT FROM confirmed WHERE NOT whole)")):
+        await connection.execute(
+            text(
+                f"UPDATE {kind} t SET source = s.source, position = s.position FROM {shown} JOIN confirmed c ON "
+                "c.source = b.source AND NOT c.whole WHERE s.mapping = :mapping AND t.market = b.market AND "
+                "t.record_key = b.record_key AND t.copy = b.copy"
+            ),
+            bound,
+        )
     await connection.execute(
         text("UPDATE pull_document d SET confirmed_as_of = :as_of FROM confirmed c WHERE d.id = c.source AND c.whole"),
         bound,
@@ -206,10 +207,11 @@ async def add_placeholders(connection: AsyncConnection, market: str, pull: int) 
         text(
             "INSERT INTO project (market, record_key, copy, project_id, name, state, country, country_native, "
             "methodologies_native, first_pull, changed_pull, source, position) "
-            "SELECT DISTINCT ON (s.project_id) :market, s.project_id, 0, s.project_id, s.project_name, :unstated, "
-            "s.country, s.country_native, s.methodologies_native, :pull, :pull, s.source, s.position "
-            "FROM stage_block s WHERE NOT s.outdated AND NOT EXISTS (SELECT FROM project p WHERE p.market = :market "
-            "AND p.record_key = s.project_id AND p.copy = 0) ORDER BY s.project_id, s.ordinal"
+            "SELECT :market, s.project_id, 0, s.project_id, s.project_name, :unstated, s.country, s.country_native, "
+            "s.methodologies_native, :pull, :pull, s.source, s.position FROM (SELECT min(ordinal) AS ordinal FROM "
+            "stage_block WHERE NOT outdated GROUP BY project_id) f JOIN stage_block s ON s.ordinal = f.ordinal "
+            "WHERE NOT EXISTS (SELECT FROM project p WHERE p.market = :market AND p.record_key = s.project_id AND "
+            "p.copy = 0) ORDER BY s.ordinal"
         ),
         {"market": market, "pull": pull, "unstated": ProjectState.UNSTATED.value},
     )

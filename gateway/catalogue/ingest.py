@@ -90,7 +90,7 @@ class _Figures:
         if ENTRY_COLUMN in batch.frame.columns:
             self.mended += batch.frame.get_column(ENTRY_COLUMN).drop_nulls().to_list()
         if self.kind is not RecordKind.PROJECT:
-            self.quantity += int(mapped.rows.get_column("quantity").sum())
+            self.quantity += int(mapped.rows.get_column("quantity").cast(pl.Int128).sum())
             ranged = mapped.rows.filter(pl.col("first").is_not_null())
             self.ranges.append(ranged.select(pl.col("space").cast(pl.Categorical), "first", "last"))
 
@@ -173,7 +173,10 @@ class Ingestion:
                 ragged = await staging.add_ragged(connection, mapping, batch.ragged, source)
                 rejects.write(chain(unreadable.iter_rows(named=True), ragged.iter_rows(named=True)))
                 self._progress(figures.rows)
-        applied = await self._apply(connection, mapping, number, as_of)
+        # The sweep works on one core while the database works on another.
+        applied, pairs = await asyncio.gather(
+            self._apply(connection, mapping, number, as_of), asyncio.to_thread(figures.overlapping_pairs)
+        )
         placeholders = 0
         if figures.kind is RecordKind.BLOCK:
             placeholders = await applying.add_placeholders(connection, self._market, number)
@@ -190,7 +193,7 @@ class Ingestion:
             quantity=None if figures.kind is RecordKind.PROJECT else figures.quantity,
             projects=len(figures.projects),
             blocks=figures.accepted if figures.kind is RecordKind.BLOCK else 0,
-            overlaps=await asyncio.to_thread(figures.overlapping_pairs),
+            overlaps=pairs,
             defects=dict(sorted(figures.defects.items())),
             drift=list(figures.unknown),
             applied=applied,

@@ -8,6 +8,7 @@ cursor or does not add up leaves the pull INCOMPLETE: what was read is kept as s
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -30,8 +31,9 @@ from gateway.store import documents
 from gateway.store.database import Database
 
 PAGES_LIMIT: Final = 100_000
-MAPPED_TOGETHER: Final = 8_000
-"""How many rows of a feed are mapped at once."""
+ROWS_TOGETHER: Final = 8_000
+PAGES_TOGETHER: Final = 50
+"""How many rows, or pages, of a feed are kept and mapped at once."""
 
 
 class Progress(Protocol):
@@ -191,8 +193,7 @@ class _FeedPull:
         self._number = number
         self._progress = progress
         self._keys: set[str] = set()
-        self._waiting: list[pl.DataFrame] = []
-        self.mapping = mapping
+        self._waiting: list[tuple[Page, pl.DataFrame]] = []
         self.report = FeedReport(feed.name, mapping.name, mapping.document.record)
 
     async def run(self, stated: StatedTotal | None) -> None:
@@ -202,7 +203,7 @@ class _FeedPull:
             await self._read_pages(self.report.stated.rows)
         except AdapterError as error:
             self.report.faults.append(str(error))
-        await self._map_waiting()
+        await self._keep_waiting()
 
     async def check(self) -> None:
         """Holds what was read against what the market states, before and now; a fault that is known stands alone."""
@@ -221,55 +222,59 @@ class _FeedPull:
         self._check_totals(report.stated)
 
     async def _read_pages(self, total: int) -> None:
+        """Reads page after page, each one ahead while the one before it is on its way to the database."""
         self._progress(self._market.name, self._feed.name, 0, total)
-        cursor: str | None = None
         seen: set[bytes] = set()
-        for _ in range(PAGES_LIMIT):
-            page = await self._reader.read_catalogue(self._feed.name, cursor)
-            await self._take(page)
-            self._progress(self._market.name, self._feed.name, self.report.rows, total)
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-            mark = hashlib.sha256(cursor.encode()).digest()  # a cursor may be long, and there may be many
-            if mark in seen:
-                raise ContractBreach(
-                    f"the cursor {cursor[:80]!r} came a second time: the pages never end",
-                    market=self._market.name,
-                    operation=f"read_catalogue {self._feed.name}",
-                )
-            seen.add(mark)
-        raise ContractBreach(
-            f"found more than {PAGES_LIMIT} pages",
-            market=self._market.name,
-            operation=f"read_catalogue {self._feed.name}",
-        )
+        ahead = asyncio.ensure_future(self._reader.read_catalogue(self._feed.name, None))
+        try:
+            for _ in range(PAGES_LIMIT):
+                page = await ahead
+                cursor = page.next_cursor
+                mark = hashlib.sha256((cursor or "").encode()).digest()  # a cursor may be long, and there may be many
+                repeated = mark in seen
+                if cursor is not None and not repeated:
+                    seen.add(mark)
+                    ahead = asyncio.ensure_future(self._reader.read_catalogue(self._feed.name, cursor))
+                await self._take(page)
+                self._progress(self._market.name, self._feed.name, self.report.rows, total)
+                if cursor is None:
+                    return
+                if repeated:
+                    raise self._breach(f"the cursor {cursor[:80]!r} came a second time: the pages never end")
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+        raise self._breach(f"found more than {PAGES_LIMIT} pages")
 
     async def _take(self, page: Page) -> None:
-        """Keeps the raw page; its rows are mapped together with those of its neighbours, which is much faster."""
-        self._require_own_columns(page)
-        async with self._connection.begin():
-            document = await documents.keep(
-                self._connection,
-                page.document.content,
-                media_type=page.document.media_type,
-                origin=page.document.origin,
-            )
-            source = await pulls.add_document(self._connection, self._number, self.mapping, document, page.as_of)
-        rows = page.rows.with_row_index(POSITION, offset=1).with_columns(
-            pl.col(POSITION).cast(pl.Int64), pl.lit(source).alias(SOURCE)
-        )
-        self._waiting.append(self._unseen(rows))
-        if sum(table.height for table in self._waiting) >= MAPPED_TOGETHER:
-            await self._map_waiting()
+        """Pages are kept and mapped together with their neighbours, which is much faster."""
+        ours = sorted(OURS.intersection(page.rows.columns))
+        if ours:
+            raise self._breach(f"found a field called {ours[0]}, a name of the gateway's own; expected the market's")
+        rows = page.rows.with_row_index(POSITION, offset=1).with_columns(pl.col(POSITION).cast(pl.Int64))
+        self._waiting.append((page, self._unseen(rows)))
+        if sum(table.height for _, table in self._waiting) >= ROWS_TOGETHER or len(self._waiting) >= PAGES_TOGETHER:
+            await self._keep_waiting()
 
-    async def _map_waiting(self) -> None:
-        tables, self._waiting = [table for table in self._waiting if table.height], []
-        if not tables:
-            return
-        table = pl.concat(tables, how="diagonal").with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-        mapped = self.mapping.apply(table)
+    async def _keep_waiting(self) -> None:
+        """Keeps the raw pages that wait, and stages what the mapping makes of their rows."""
+        waiting, self._waiting = self._waiting, []
+        tables = []
         async with self._connection.begin():
+            for page, rows in waiting:
+                document = await documents.keep(
+                    self._connection,
+                    page.document.content,
+                    media_type=page.document.media_type,
+                    origin=page.document.origin,
+                )
+                source = await pulls.add_document(self._connection, self._number, self.mapping, document, page.as_of)
+                if rows.height:
+                    tables.append(rows.with_columns(pl.lit(source).alias(SOURCE)))
+            if not tables:
+                return
+            table = pl.concat(tables, how="diagonal").with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
+            mapped = await asyncio.to_thread(self.mapping.apply, table)
             await staging.add(self._connection, self.mapping, self._market.manifest.programme, mapped, table)
         self._count(table, mapped)
 
@@ -290,14 +295,8 @@ class _FeedPull:
         self.report.repeated += len(keys) - fresh
         return rows if fresh == len(keys) else rows.filter(pl.Series(kept, dtype=pl.Boolean))
 
-    def _require_own_columns(self, page: Page) -> None:
-        ours = sorted(OURS.intersection(page.rows.columns))
-        if ours:
-            raise ContractBreach(
-                f"found a field called {ours[0]}, a name of the gateway's own; expected the market's",
-                market=self._market.name,
-                operation=f"read_catalogue {self._feed.name}",
-            )
+    def _breach(self, message: str) -> ContractBreach:
+        return ContractBreach(message, market=self._market.name, operation=f"read_catalogue {self._feed.name}")
 
     def _count(self, table: pl.DataFrame, mapped: Mapped) -> None:
         report = self.report
@@ -306,7 +305,7 @@ class _FeedPull:
         report.units += mapped.units
         report.units_unreadable += mapped.units_unreadable
         if report.kind is not RecordKind.PROJECT:
-            report.quantity += int(mapped.rows.get_column("quantity").sum())
+            report.quantity += int(mapped.rows.get_column("quantity").cast(pl.Int128).sum())
         for code, count in mapped.defects.unique([ROW, "code"]).group_by("code").len().iter_rows():
             report.defects[code] += count
         report.unknown.update(dict.fromkeys(mapped.unknown))

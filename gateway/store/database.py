@@ -158,6 +158,8 @@ async def copy_rows(connection: AsyncConnection, table: str, rows: pl.DataFrame)
     """
     if rows.is_empty():
         return
+    # A column without a value need not travel.
+    rows = rows.select(column for column in rows.iter_columns() if column.null_count() < rows.height)
     buffer = io.BytesIO()
     rows.write_csv(buffer, include_header=False, null_value=NULL_MARK, quote_style="non_numeric", line_terminator="\n")
     buffer.seek(0)

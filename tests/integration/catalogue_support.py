@@ -12,6 +12,7 @@ import polars as pl
 from sqlalchemy import text
 
 from adapters.verra import MANIFEST
+from adapters.verra.adapter import PLATFORM_FEEDS
 from adapters.verra.mock import VerraMock, build
 from gateway.catalogue.sync import Synced, sync
 from gateway.kit.contract import Document, Feed, Page, ReadsCatalogue, StatedTotal
@@ -26,6 +27,7 @@ LOG = ("pull", "pull_document", "raw_document", "raw_chunk", "event")
 """The tables that every look at a market is written into."""
 
 LIBRARY = Library.of_package("mappings.verra")
+FEEDS = {name: Mapping(name, LIBRARY) for name in PLATFORM_FEEDS}
 EXPORTS = [Mapping("vcus", LIBRARY), Mapping("project-list", LIBRARY)]
 
 Rows = list[dict[str, Any]]
@@ -91,7 +93,7 @@ async def registry(
     # Nobody is there to be spared, so no request waits for the one before it.
     manifest = replace(MANIFEST, rate_limits=())
     async with link(manifest, {}, clock, in_process(faulty(mock))) as market:
-        yield Registry(mock, clock, market)
+        yield Registry(mock, clock, replace(market, compiled=dict(FEEDS)))
 
 
 @dataclass
@@ -109,6 +111,7 @@ class Tampered:
     total: Callable[[str, int, StatedTotal], StatedTotal] = lambda _feed, _number, total: total
     rows: int = 10
     asked: dict[str, int] = field(default_factory=dict)
+    read: dict[str, Page] = field(default_factory=dict)
 
     def catalogue_feeds(self) -> Sequence[Feed]:
         return self.reader.catalogue_feeds()
@@ -120,7 +123,9 @@ class Tampered:
 
     async def read_catalogue(self, feed: str, cursor: str | None) -> Page:
         number = int(cursor or 0)
-        whole = await self.reader.read_catalogue(feed, None)
+        if cursor is None:
+            self.read[feed] = await self.reader.read_catalogue(feed, None)
+        whole = self.read[feed]
         assert whole.next_cursor is None
         more = (number + 1) * self.rows < whole.rows.height
         content = f"page {number}\n".encode() + whole.document.content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner
 
@@ -26,6 +28,7 @@ from gateway.store.database import Database
 from gateway.store.embedded import EmbeddedServer
 
 TEMPLATE = "template_of_tests"
+DROP_ATTEMPTS = 25
 _numbers = itertools.count(1)
 
 
@@ -173,7 +176,20 @@ def made_database(url: str, template: str) -> Iterator[str]:
     try:
         yield _named(url, name)
     finally:
-        _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(url, name)
+
+
+def _drop(url: str, name: str) -> None:
+    """Drops a test's database. Its role may not end the server's own cleaning of it, which ends soon by itself."""
+    for attempt in range(DROP_ATTEMPTS):
+        try:
+            _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except DBAPIError:
+            if attempt == DROP_ATTEMPTS - 1:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _administer(url: str, statement: str) -> None:

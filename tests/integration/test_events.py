@@ -36,8 +36,11 @@ async def test_events_of_a_query_keep_its_order_and_say_how_many(database: Datab
 
 
 async def test_an_event_stands_or_falls_with_the_change_it_tells(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def tell_and_fail() -> None:
         async with database.transaction() as connection:
             await events.append(connection, kind="a.b", subject="s", actor="me", data={})
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await tell_and_fail()
     assert await scalar(database, "SELECT count(*) FROM event") == 0

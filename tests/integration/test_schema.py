@@ -75,8 +75,10 @@ def recorded_url(shared_url: str) -> str:
                 "INSERT INTO raw_document (digest, media_type, size, origin) VALUES (sha256('x'), 't', 1, 'o')",
                 "INSERT INTO raw_chunk (digest, position, content) VALUES (sha256('x'), 0, 'x')",
                 "INSERT INTO pull (market, origin, status) VALUES ('m', 'sync', 'running')",
-                "INSERT INTO pull_document (pull, mapping, mapping_digest, document, as_of) "
-                "SELECT id, 'm', 'd', sha256('x'), now() FROM pull",
+                (
+                    "INSERT INTO pull_document (pull, mapping, mapping_digest, document, as_of) "
+                    "SELECT id, 'm', 'd', sha256('x'), now() FROM pull"
+                ),
             ):
                 await connection.execute(text(statement))
 
@@ -121,7 +123,7 @@ async def test_a_second_upgrade_changes_nothing(empty_database_url: str) -> None
 
 async def test_a_schema_that_is_behind_is_refused_naming_the_command(empty_database_url: str) -> None:
     async with Database(empty_database_url) as database:
-        with pytest.raises(ConfigurationError, match="at nothing, 1 migration.*db upgrade"):
+        with pytest.raises(ConfigurationError, match=r"at nothing, 1 migration.*db upgrade"):
             await schema.require_current(database)
         await schema.upgrade(database)
         await schema.require_current(database)
@@ -130,7 +132,7 @@ async def test_a_schema_that_is_behind_is_refused_naming_the_command(empty_datab
 async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: Database) -> None:
     await _execute(database, "UPDATE alembic_version SET version_num = '9999'")
     for question in (schema.status, schema.upgrade, schema.require_current):
-        with pytest.raises(ConfigurationError, match="schema is at 9999, which this program .newest: 0001. does not"):
+        with pytest.raises(ConfigurationError, match=r"schema is at 9999, which this program .newest: 0001. does not"):
             await question(database)
     assert await scalar(database, "SELECT version_num FROM alembic_version") == "9999"
 
@@ -162,7 +164,7 @@ async def test_a_reset_leaves_an_empty_newest_schema_even_of_a_newer_one(databas
 )
 async def test_evidence_cannot_be_changed_or_thrown_away(recorded_url: str, table: str, statement: str) -> None:
     async with Database(recorded_url) as database:
-        with pytest.raises(sqlalchemy.exc.IntegrityError, match="is kept for ever, (DELETE|TRUNCATE|UPDATE) refused"):
+        with pytest.raises(sqlalchemy.exc.IntegrityError, match=r"is kept for ever, (DELETE|TRUNCATE|UPDATE) refused"):
             await _execute(database, statement.format(table))
         assert await scalar(database, f"SELECT count(*) FROM {table}") == 1  # noqa: S608 - our own table
 
@@ -201,8 +203,10 @@ async def test_postgresql_itself_refuses_a_block_that_cannot_be(
         "INSERT INTO raw_document (digest, media_type, size, origin) VALUES ('short', 't', 1, 'o')",
         "INSERT INTO raw_document (digest, media_type, size, origin) VALUES (sha256('z'), 't', -1, 'o')",
         "INSERT INTO raw_chunk (digest, position, content) VALUES (sha256('z'), 0, 'x')",
-        "INSERT INTO project (market, record_key, copy, project_id, state, first_pull, changed_pull, source, position) "
-        "VALUES ('m', '1', 0, '1', 'sleeping', 1, 1, 1, 1)",
+        (
+            "INSERT INTO project (market, record_key, copy, project_id, state, first_pull, changed_pull, source, "
+            "position) VALUES ('m', '1', 0, '1', 'sleeping', 1, 1, 1, 1)"
+        ),
         "INSERT INTO drift (market, mapping, path, kind, first_pull, last_pull) VALUES ('m', 'x', 'y', 'new', 1, 1)",
     ],
 )
@@ -244,9 +248,7 @@ async def test_a_database_that_is_not_there_is_unreachable(database_url: str) ->
         assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "nonsense", "sqlite:///x.db", "postgresql://h:port/x", "mysql://root@localhost/x"]
-)
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite:///x.db", "postgresql://h:port/x", "mysql://root@localhost/x"])
 def test_what_is_no_address_of_a_postgresql_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="expected postgresql://user:password@host:5432/name"):
         Database(url)
@@ -256,7 +258,7 @@ async def test_options_of_an_address(database_url: str) -> None:
     short = database_url.replace("postgresql://", "postgres://") + "&sslmode=disable"
     async with Database(short) as database:
         assert await scalar(database, "SELECT 1") == 1
-    with pytest.raises(ConfigurationError, match="has a wrong option: .*colour"):
+    with pytest.raises(ConfigurationError, match=r"has a wrong option: .*colour"):
         async with Database(f"{database_url}&colour=red"):
             pass
 
@@ -271,7 +273,7 @@ async def test_a_lost_connection_is_told_as_unreachable(database: Database) -> N
     assert await scalar(database, "SELECT 1") == 1
 
 
-class _Undone(Exception):  # noqa: N818 - rolls a test's row back
+class _Undone(Exception):
     pass
 
 
@@ -285,5 +287,3 @@ async def _execute(database: Database, statement: str, *, undo: bool = False) ->
 def _insert(table: str, values: dict[str, str]) -> str:
     names = ", ".join(f'"{name}"' for name in values)
     return f"INSERT INTO {table} ({names}) VALUES ({', '.join(values.values())})"  # noqa: S608 - literals above
-
-
