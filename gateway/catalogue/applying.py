@@ -155,6 +155,12 @@ async def confirm(connection: AsyncConnection, market: str, mapping: Mapping, as
     await connection.execute(text("DROP TABLE confirmed"))
 
 
+async def knows(connection: AsyncConnection, market: str, kind: RecordKind) -> bool:
+    """Whether any record of a kind is known and not gone."""
+    live = f"SELECT EXISTS (SELECT FROM {kind} WHERE market = :market AND gone_pull IS NULL)"
+    return bool(await connection.scalar(text(live), {"market": market}))
+
+
 async def mark_gone(connection: AsyncConnection, market: str, actor: str, pull: int, kind: RecordKind) -> Applied:
     """Marks what a complete pull of a kind did not show.
 

@@ -11,15 +11,36 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.model.vocabulary import PullStatus, UnitState
+from gateway.model.vocabulary import PullStatus, RecordKind, UnitState
 from gateway.store.events import event
 from gateway.store.tables.catalogue import batch, block, drift, project, pull, pull_document, quarantine
 
 ROWS_LIMIT: Final = 10_000
+READ: Final = (PullStatus.COMPLETE.value, PullStatus.INCOMPLETE.value)
+ADDED: Final[Mapping[RecordKind, Table]] = {
+    RecordKind.PROJECT: project,
+    RecordKind.BATCH: batch,
+    RecordKind.BLOCK: block,
+}
 ENDED: Final = (UnitState.RETIRED, UnitState.CANCELLED, UnitState.RETIRED_OR_CANCELLED)
 
 
@@ -224,10 +245,38 @@ async def market_figures(connection: AsyncConnection) -> dict[str, dict[str, Any
 
 
 async def changes(connection: AsyncConnection, *, pull_number: int, limit: int) -> Answer:
-    """What one pull changed: records changed, returned or gone, in the order in which it was told."""
-    conditions = [event.c.data["pull"].astext == str(pull_number), event.c.kind != "pull.finished"]
-    shown = select(event.c.id, event.c.recorded_at, event.c.kind, event.c.subject, event.c.data).where(*conditions)
-    return await _answer(connection, shown.order_by(event.c.id), event, conditions, limit)
+    """What one pull changed: records changed, returned or gone, in the order in which it was told, then those added.
+
+    What a market's first pull adds is all there is, and no change. An addition is told by the record itself (it knows
+    the pull that first showed it), so it has no event and no ``id``.
+    """
+    told = select(event.c.id, event.c.recorded_at, event.c.kind, event.c.subject, event.c.data).where(
+        event.c.data["pull"].astext == str(pull_number), event.c.kind != "pull.finished"
+    )
+    every = union_all(told, *(_added(kind, table, pull_number) for kind, table in ADDED.items())).subquery()
+    total = await connection.scalar(select(func.count()).select_from(every))
+    order = (every.c.id.nulls_last(), every.c.kind.desc(), every.c.subject)
+    rows = await connection.execute(select(every).order_by(*order).limit(min(limit, ROWS_LIMIT)))
+    return Answer([dict(row) for row in rows.mappings()], int(total or 0))
+
+
+def _added(kind: RecordKind, table: Table, pull_number: int) -> Select[Any]:
+    earlier = (
+        select(literal(1))
+        .select_from(pull)
+        .where(pull.c.market == table.c.market, pull.c.id < pull_number, pull.c.status.in_(READ))
+        .exists()
+    )
+    state = func.coalesce(table.c.state_native, table.c.state)
+    said = ["pull", literal(pull_number), "project", table.c.project_id, "state", state]
+    said += ["name", table.c.name] if kind is RecordKind.PROJECT else ["units", table.c.quantity]
+    return select(
+        cast(null(), BigInteger).label("id"),
+        select(pull.c.finished_at).where(pull.c.id == pull_number).scalar_subquery().label("recorded_at"),
+        literal(f"{kind}.added").label("kind"),
+        (table.c.market + f"/{kind}/" + table.c.record_key).label("subject"),
+        func.jsonb_build_object(*said).label("data"),
+    ).where(table.c.first_pull == pull_number, earlier)
 
 
 async def market_of_pull(connection: AsyncConnection, pull_number: int) -> str | None:
@@ -243,6 +292,9 @@ def sentence(programme: str, change: Mapping[str, Any]) -> str:
     who = f"{programme} {data.get('project')}"
     if kind != "project":
         who = f"{who}, {kind} {str(change['subject']).split('/', 2)[2]}"
+    if verb == "added":
+        what = f", {data['units']:,} units" if "units" in data else f", {data.get('name')}"
+        return f"{who}: new, {data.get('state')}{what}"
     if verb == "gone" and data.get("superseded"):
         return f"{who}: its units are shown in other blocks"
     if verb == "gone":

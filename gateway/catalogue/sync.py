@@ -333,6 +333,11 @@ async def _apply(
     kinds = list(dict.fromkeys(report.kind for report in reports))
     whole = [kind for kind in kinds if all(report.complete for report in reports if report.kind is kind)]
     await applying.lock(connection, market)
+    for kind in list(whole):
+        read = [report for report in reports if report.kind is kind]
+        if not any(report.rows for report in read) and await applying.knows(connection, market, kind):
+            whole.remove(kind)
+            read[0].faults.append(f"the market shows no {kind} at all where some are known; not taken for their end")
     for kind in kinds:
         if kind not in whole:
             await applying.keep_latest(connection, kind)

@@ -196,6 +196,10 @@ async def test_an_issuance(database: Database, known: Registry) -> None:
     synced = await known.pull(database)
     assert [synced.applied[kind].added for kind in RecordKind] == [0, 1, 1]
     assert await told(database, synced.pull) == []
+    key = f"{batch.first}-{batch.last}"
+    said = await sentences(database, synced.pull)
+    assert [one.partition(": ")[2] for one in said] == ["new, Active, 500 units", "new, Issued, 500 units"]
+    assert all(one.startswith(f"VCS {project.number}, ") and key in one for one in said)
     (block,) = await subjects(database, batch.first, batch.last)
     assert (block["state"], block["gone"]) == ("active", False)
 
@@ -217,6 +221,23 @@ async def test_a_label(database: Database, known: Registry) -> None:
     assert "labels nothing → CCB-Gold" in said
     (row,) = await asked(database, "SELECT labels, class_id FROM block WHERE labels_native = 'CCB-Gold' LIMIT 1")
     assert row["class_id"].endswith("+CCB-GOLD")
+
+
+async def test_what_a_first_pull_adds_is_no_change(database: Database) -> None:
+    async with registry() as verra:
+        first = await verra.pull(database)
+    async with database.transaction() as connection:
+        assert (await queries.changes(connection, pull_number=first.pull, limit=5)).total == 0
+
+
+async def test_a_registry_that_shows_nothing_at_all_is_not_believed(database: Database, known: Registry) -> None:
+    for entries in (known.mock.book.holdings, known.mock.book.retirements, known.mock.book.cancellations):
+        entries.clear()
+    synced = await known.pull(database)
+    assert synced.status is PullStatus.INCOMPLETE
+    assert "shows no block at all" in "; ".join(fault for one in synced.feeds for fault in one.faults)
+    assert await told(database, synced.pull) == []
+    assert await scalar(database, "SELECT count(*) FROM block WHERE gone_pull IS NOT NULL") == 0
 
 
 async def test_a_row_that_goes_and_comes_back(database: Database, known: Registry) -> None:
