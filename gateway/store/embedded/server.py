@@ -143,7 +143,7 @@ class EmbeddedServer:
             finally:
                 watcher_lock.close()  # without unlocking: the watcher has it now
             state = read_state(self._layout)
-            if state is not None and answers(Path(state.socket_folder)):
+            if state is not None and not is_dying(state.watcher_pid) and answers(Path(state.socket_folder)):
                 return state
             if time.monotonic() > deadline:
                 raise cannot_start(self._layout.root, "a start by another process did not end", tail(self._layout.log))
@@ -206,6 +206,15 @@ def refuse_shares(data_directory: Path, file_system_of: Callable[[Path], str]) -
             f"{existing} is on a share ({kind}), where neither locks nor what was committed can be relied on; "
             "choose a data directory on a local disk",
         )
+
+
+def is_dying(pid: int) -> bool:
+    """Whether a process was killed and is not quite gone: its last thread still holds its locks for a moment."""
+    try:
+        said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False  # not Linux, or its locks are given up by now
+    return said.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
 def answers(socket_folder: Path) -> bool:
