@@ -51,7 +51,8 @@ class Applied:
 
 
 async def lock(connection: AsyncConnection, market: str) -> None:
-    """Waits until no other pull of this market is being applied."""
+    """Waits until no other pull of this market is being applied; gives this transaction memory for its joins."""
+    await connection.execute(text("SET LOCAL work_mem = '64MB'"))
     await connection.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended('carbon-gateway catalogue ' || :market, 0))"),
         {"market": market},

@@ -113,7 +113,7 @@ async def add_accepted(
         pl.lit(mapping.name).alias("mapping"),
         "record_key",
         "native_key",
-        pl.lit(standing).alias("standing"),
+        *([pl.lit(value=True).alias("standing")] if standing else []),
         *(array_text(name) if sql == "text[]" else pl.col(name) for name, sql in Layout(kind).columns.items()),
         pl.col(SOURCE).alias("source"),
         pl.col(POSITION).alias("position"),

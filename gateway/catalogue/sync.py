@@ -194,6 +194,7 @@ class _FeedPull:
         self._progress = progress
         self._keys: set[str] = set()
         self._waiting: list[tuple[Page, pl.DataFrame]] = []
+        self._keeping: asyncio.Task[None] | None = None
         self.report = FeedReport(feed.name, mapping.name, mapping.document.record)
 
     async def run(self, stated: StatedTotal | None) -> None:
@@ -203,7 +204,9 @@ class _FeedPull:
             await self._read_pages(self.report.stated.rows)
         except AdapterError as error:
             self.report.faults.append(str(error))
-        await self._keep_waiting()
+        finally:
+            await self._finish_keeping()
+        await self._keep(self._waiting)
 
     async def check(self) -> None:
         """Holds what was read against what the market states, before and now; a fault that is known stands alone."""
@@ -254,11 +257,18 @@ class _FeedPull:
         rows = page.rows.with_row_index(POSITION, offset=1).with_columns(pl.col(POSITION).cast(pl.Int64))
         self._waiting.append((page, self._unseen(rows)))
         if sum(table.height for _, table in self._waiting) >= ROWS_TOGETHER or len(self._waiting) >= PAGES_TOGETHER:
-            await self._keep_waiting()
+            await self._finish_keeping()
+            self._keeping = asyncio.create_task(self._keep(self._waiting))
+            self._waiting = []
 
-    async def _keep_waiting(self) -> None:
-        """Keeps the raw pages that wait, and stages what the mapping makes of their rows."""
-        waiting, self._waiting = self._waiting, []
+    async def _finish_keeping(self) -> None:
+        """Waits for the pages that are being kept while others are read; one group at a time has the connection."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            await keeping
+
+    async def _keep(self, waiting: Sequence[tuple[Page, pl.DataFrame]]) -> None:
+        """Keeps raw pages, and stages what the mapping makes of their rows."""
         tables = []
         async with self._connection.begin():
             for page, rows in waiting:

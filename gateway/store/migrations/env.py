@@ -8,8 +8,6 @@ import gateway.store.tables.catalogue
 import gateway.store.tables.store  # noqa: F401 - both fill the metadata
 from gateway.store.tables.base import METADATA
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=METADATA, transactional_ddl=True
-)
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()
