@@ -1,0 +1,1 @@
+"""Code lists that all markets share."""
