@@ -98,6 +98,8 @@ class _Figures:
         if not self.ranges:
             return 0
         book = pl.concat(self.ranges).with_columns(pl.col("space").cast(pl.String))
+        if _is_apart(book):
+            return 0
         with (
             tempfile.TemporaryDirectory(prefix="carbon-gateway-") as spill,
             Engine(temp_directory=Path(spill)) as engine,
@@ -273,6 +275,12 @@ async def _mapped_batches(table: Table, mapping: Mapping) -> AsyncGenerator[tupl
     finally:
         # The file cannot be closed while the thread reads it.
         await asyncio.wait([ahead])
+
+
+def _is_apart(book: pl.DataFrame) -> bool:
+    """Whether no block begins before an earlier one of its space has ended: then the sweep has nothing to find."""
+    reached = pl.col("last").cum_max().shift(1).over("space")
+    return not book.sort("space", "first").select((pl.col("first") <= reached).any()).item()
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:

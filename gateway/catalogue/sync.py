@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -141,11 +142,17 @@ async def sync(database: Database, market: LinkedMarket, *, actor: str, progress
             async with connection.begin():
                 number = await pulls.begin(connection, market.name, actor, pulls.SYNC)
                 await staging.create(connection)
+            beside = _Beside()
             pulled = [
-                _FeedPull(connection, market, reader, feed, mapping, number, progress)
+                _FeedPull(connection, beside, market, reader, feed, mapping, number, progress)
                 for feed, mapping in zip(feeds, mappings, strict=True)
             ]
-            await _read(pulled, first)
+            try:
+                await _read(pulled, first)
+            finally:
+                await beside.finish()
+            for one in pulled:
+                one.judge()
             async with connection.begin():
                 return await _apply(connection, market.name, actor, number, pulled)
     except BaseException as error:
@@ -162,7 +169,7 @@ async def _read(pulled: Sequence[_FeedPull], first: StatedTotal) -> None:
         if all(later.report.kind is not kind for later in pulled[position + 1 :]):
             for read in pulled:
                 if read.report.kind is kind:
-                    await read.check()
+                    await read.ask_again()
 
 
 async def _note_failure(database: Database, market: str, actor: str, number: int, error: BaseException) -> None:
@@ -172,12 +179,31 @@ async def _note_failure(database: Database, market: str, actor: str, number: int
             await pulls.finish(connection, market, actor, number, PullStatus.FAILED, {"error": repr(error)})
 
 
+class _Beside:
+    """The one piece of work that goes on beside the reading: it has the connection to the database."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begins some work when the one before it is done."""
+        await self.finish()
+        self._task = asyncio.create_task(work())
+
+    async def finish(self) -> None:
+        """Waits until nothing is under way; raises what went wrong with it."""
+        task, self._task = self._task, None
+        if task is not None:
+            await task
+
+
 class _FeedPull:
     """One feed on its way into the staging tables."""
 
     def __init__(
         self,
         connection: AsyncConnection,
+        beside: _Beside,
         market: LinkedMarket,
         reader: ReadsCatalogue,
         feed: Feed,
@@ -186,6 +212,7 @@ class _FeedPull:
         progress: Progress,
     ) -> None:
         self._connection = connection
+        self._beside = beside
         self._market = market
         self._reader = reader
         self._feed = feed
@@ -194,7 +221,7 @@ class _FeedPull:
         self._progress = progress
         self._keys: set[str] = set()
         self._waiting: list[tuple[Page, pl.DataFrame]] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._after: StatedTotal | None = None
         self.report = FeedReport(feed.name, mapping.name, mapping.document.record)
 
     async def run(self, stated: StatedTotal | None) -> None:
@@ -204,23 +231,24 @@ class _FeedPull:
             await self._read_pages(self.report.stated.rows)
         except AdapterError as error:
             self.report.faults.append(str(error))
-        finally:
-            await self._finish_keeping()
-        await self._keep(self._waiting)
+        await self._keep_waiting()
 
-    async def check(self) -> None:
-        """Holds what was read against what the market states, before and now; a fault that is known stands alone."""
+    async def ask_again(self) -> None:
+        """Asks what the market states now; a fault that is known stands alone."""
+        if not self.report.faults:
+            try:
+                self._after = await self._reader.catalogue_total(self._feed.name)
+            except AdapterError as error:
+                self.report.faults.append(str(error))
+
+    def judge(self) -> None:
+        """Holds what was read, when all of it is kept, against what the market stated before and after."""
         report = self.report
-        if report.faults or report.stated is None:
+        if report.faults or report.stated is None or self._after is None:
             return
-        try:
-            after = await self._reader.catalogue_total(self._feed.name)
-        except AdapterError as error:
-            report.faults.append(str(error))
-            return
-        if after != report.stated:
+        if self._after != report.stated:
             report.faults.append(
-                f"the market moved while it was read: it stated {_words(report.stated)}, then {_words(after)}"
+                f"the market moved while it was read: it stated {_words(report.stated)}, then {_words(self._after)}"
             )
         self._check_totals(report.stated)
 
@@ -257,15 +285,11 @@ class _FeedPull:
         rows = page.rows.with_row_index(POSITION, offset=1).with_columns(pl.col(POSITION).cast(pl.Int64))
         self._waiting.append((page, self._unseen(rows)))
         if sum(table.height for _, table in self._waiting) >= ROWS_TOGETHER or len(self._waiting) >= PAGES_TOGETHER:
-            await self._finish_keeping()
-            self._keeping = asyncio.create_task(self._keep(self._waiting))
-            self._waiting = []
+            await self._keep_waiting()
 
-    async def _finish_keeping(self) -> None:
-        """Waits for the pages that are being kept while others are read; one group at a time has the connection."""
-        keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            await keeping
+    async def _keep_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        await self._beside.begin(partial(self._keep, waiting))
 
     async def _keep(self, waiting: Sequence[tuple[Page, pl.DataFrame]]) -> None:
         """Keeps raw pages, and stages what the mapping makes of their rows."""
