@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import stamina.instrumentation
 import structlog
+from stamina.instrumentation import RetryDetails
 
 from gateway.kit.clock import Clock
 from gateway.kit.manifest import Manifest
@@ -21,7 +23,7 @@ from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError
 from gateway.settings import Settings
 from gateway.store import schema
-from gateway.store.database import Database
+from gateway.store.database import Database, DatabaseUnreachable
 from gateway.store.embedded import EmbeddedServer
 
 
@@ -45,6 +47,21 @@ class Application:
         if found is None:
             raise ConfigurationError(f"no market is called {market!r}; there are {', '.join(sorted(self.manifests))}")
         return found
+
+    def require_address(self, market: str) -> None:
+        """Raises ConfigurationError for a market of which nothing is configured: no host is called unasked."""
+        manifest = self.manifest(market)
+        if self.settings.markets.get(market):
+            return
+        wanted = ", ".join(
+            f"CARBON_GATEWAY_MARKETS__{market.upper()}__{name.upper()}={said.default}"
+            for name, said in manifest.config_model.model_fields.items()
+            if str(said.default).startswith("http")
+        )
+        raise ConfigurationError(
+            f"market {market} is not configured, and no address is called that is not; to read the real one set "
+            f"{wanted}; for a stand-in call 'carbon-gateway mocks {market}' and set what it prints"
+        )
 
     def link(self, market: str, settings: Mapping[str, Any] | None = None) -> AbstractAsyncContextManager[LinkedMarket]:
         """A market, bound to its settings (those given win over the environment's)."""
@@ -79,7 +96,8 @@ def embedded_directory(settings: Settings) -> Path:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Structured logs, one line each, on standard error."""
+    """Structured logs, one line each, on standard error. A read that is tried again is no warning: its end is told."""
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -94,6 +112,10 @@ def configure_logs(settings: Settings) -> None:
     )
 
 
+def _log_retry(details: RetryDetails) -> None:
+    structlog.get_logger().info("retry", attempt=details.retry_num, cause=str(details.caused_by))
+
+
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
     if settings.database_url is not None:
@@ -101,7 +123,10 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
             yield database
         return
     server = EmbeddedServer(embedded_directory(settings))
-    address = await asyncio.to_thread(server.__enter__)
+    try:
+        address = await asyncio.to_thread(server.__enter__)
+    except ConfigurationError as error:
+        raise DatabaseUnreachable(str(error)) from error
     try:
         async with Database(address.url) as database:
             yield database

@@ -231,9 +231,10 @@ async def apply_quarantine(
     pull: int,
     complete: Collection[str],
     documents: Sequence[bytes],
-    mended: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Keeps the quarantined rows; resolves those that a complete feed, or the same file read again, shows no more.
+
+    A row that a person mended through a reject file stays resolved while it is shown as it was.
 
     Args:
         connection: with the staged rows, in the transaction that applies them.
@@ -241,7 +242,6 @@ async def apply_quarantine(
         pull: the pull's number.
         complete: the mappings that were read completely.
         documents: the digests of files that were read whole.
-        mended: entries (mapping, record key) whose rows came again in a reject file.
 
     Returns how many are new.
     """
@@ -250,15 +250,15 @@ async def apply_quarantine(
         "pull": pull,
         "complete": list(complete),
         "documents": list(documents),
-        "mappings": [mapping for mapping, _ in mended],
-        "keys": [key for _, key in mended],
     }
     same = "q.market = :market AND q.mapping = s.mapping AND q.record_key = s.record_key AND q.copy = s.copy"
     await connection.execute(
         text(
             "UPDATE quarantine q SET raw = s.raw, reasons = s.reasons::jsonb, changed_pull = :pull, "
-            f"resolved_pull = NULL, source = s.source, position = s.position FROM stage_quarantine s WHERE {same} "
-            "AND (q.raw <> s.raw OR q.reasons <> s.reasons::jsonb OR q.resolved_pull IS NOT NULL)"
+            "resolved_pull = NULL, mended = false, source = s.source, position = s.position FROM stage_quarantine s "
+            f"WHERE {same} AND (q.raw <> s.raw OR q.reasons <> s.reasons::jsonb OR q.resolved_pull IS NOT NULL) "
+            # A wrong mending may have replaced the entry's text; its key is still the digest of the market's own row.
+            "AND NOT (q.mended AND (q.raw = s.raw OR q.record_key = encode(sha256(convert_to(s.raw, 'UTF8')), 'hex')))"
         ),
         bound,
     )
@@ -275,8 +275,7 @@ async def apply_quarantine(
         text(
             "UPDATE quarantine q SET resolved_pull = :pull WHERE q.market = :market AND q.resolved_pull IS NULL AND "
             "(q.mapping = ANY(:complete) OR EXISTS (SELECT FROM pull_document d WHERE d.id = q.source AND d.document = "
-            "ANY(:documents)) OR (q.mapping, q.record_key) IN (SELECT * FROM unnest(cast(:mappings AS text[]), "
-            f"cast(:keys AS text[])))) AND NOT EXISTS (SELECT FROM stage_quarantine s WHERE {same})"
+            f"ANY(:documents))) AND NOT EXISTS (SELECT FROM stage_quarantine s WHERE {same})"
         ),
         bound,
     )

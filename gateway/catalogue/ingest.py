@@ -18,9 +18,9 @@ import polars as pl
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.catalogue import applying, pulls, staging, superseding
+from gateway.catalogue import applying, pulls, rejects, staging, superseding
 from gateway.catalogue.applying import Applied
-from gateway.catalogue.rejects import ENTRY_COLUMN, REJECT_COLUMNS, Rejects
+from gateway.catalogue.rejects import Known, Rejects, Returned
 from gateway.catalogue.staging import ROW_RAGGED
 from gateway.kit.files import Batch, Table, open_table
 from gateway.kit.mapping.engine import OURS, POSITION, ROW, SOURCE, Mapped, Mapping
@@ -76,19 +76,20 @@ class _Figures:
     unknown: dict[str, None] = field(default_factory=dict)
     ranges: list[pl.DataFrame] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
-    """Entries of the quarantine whose rows this file, a reject file, shows again."""
+    """Entries of the quarantine, once for each accepted row that this file, a reject file, shows of them."""
 
-    def add(self, batch: Batch, mapped: Mapped) -> None:
+    def add(self, batch: Batch, returned: Returned, mapped: Mapped) -> None:
         self.rows += batch.frame.height + len(batch.ragged)
         self.accepted += mapped.rows.height
         for code, count in mapped.defects.unique([ROW, "code"]).group_by("code").len().iter_rows():
             self.defects[code] += count
         if batch.ragged:
             self.defects[ROW_RAGGED] += len(batch.ragged)
+        self.defects.update(returned.waiting)
         self.projects.update(mapped.rows.get_column("project_id").unique())
         self.unknown.update(dict.fromkeys(mapped.unknown))
-        if ENTRY_COLUMN in batch.frame.columns:
-            self.mended += batch.frame.get_column(ENTRY_COLUMN).drop_nulls().to_list()
+        if returned.entries:
+            self.mended += [returned.entries[row] for row in mapped.rows.get_column(ROW) if row in returned.entries]
         if self.kind is not RecordKind.PROJECT:
             self.quantity += int(mapped.rows.get_column("quantity").cast(pl.Int128).sum())
             ranged = mapped.rows.filter(pl.col("first").is_not_null())
@@ -151,14 +152,14 @@ class Ingestion:
         before = _fingerprint(self._path)
         with await asyncio.to_thread(open_table, self._path) as table:
             mapping = self._recognise(table.headings)
-            with Rejects(self._reject_file, table.headings) as rejects:
+            with Rejects(self._reject_file, table.headings) as rejected:
                 async with database.session() as connection, connection.begin():
-                    found = await self._ingest(connection, table, mapping, rejects)
+                    found = await self._ingest(connection, table, mapping, rejected)
                     self._require_unchanged(before)
-                rejects.keep()
+                rejected.keep()
         return found
 
-    async def _ingest(self, connection: AsyncConnection, table: Table, mapping: Mapping, rejects: Rejects) -> Ingested:
+    async def _ingest(self, connection: AsyncConnection, table: Table, mapping: Mapping, rejected: Rejects) -> Ingested:
         as_of = self._as_of or await _last_written(connection, _fingerprint(self._path)[2])
         number = await pulls.begin(connection, self._market, self._actor, self._name)
         document = await documents.keep_file(
@@ -167,13 +168,16 @@ class Ingestion:
         source = await pulls.add_document(connection, number, mapping, document, as_of)
         await staging.create(connection)
         figures = _Figures(mapping.document.record)
-        async with aclosing(_mapped_batches(table, mapping)) as batches:
-            async for batch, mapped in batches:
-                figures.add(batch, mapped)
-                rows = _own_columns(batch).with_columns(pl.lit(source).alias(SOURCE), pl.col(ROW).alias(POSITION))
-                unreadable = await staging.add(connection, mapping, self._programme, mapped, rows)
-                ragged = await staging.add_ragged(connection, mapping, batch.ragged, source)
-                rejects.write(chain(unreadable.iter_rows(named=True), ragged.iter_rows(named=True)))
+        known = await rejects.known(connection, self._market, mapping.name, table.headings)
+        async with aclosing(_mapped_batches(table, mapping, known)) as batches:
+            async for batch, returned, mapped in batches:
+                figures.add(batch, returned, mapped)
+                rows = returned.rows.with_columns(pl.lit(source).alias(SOURCE), pl.col(ROW).alias(POSITION))
+                entries = returned.entries
+                unreadable = await staging.add(connection, mapping, self._programme, mapped, rows, entries)
+                ragged = await staging.add_ragged(connection, mapping, batch.ragged, source, entries)
+                rejected.write(chain(unreadable.iter_rows(named=True), ragged.iter_rows(named=True)))
+                rejected.write_again(returned.unmended)
                 self._progress(figures.rows)
         # The sweep works on one core while the database works on another.
         applied, pairs = await asyncio.gather(
@@ -182,8 +186,8 @@ class Ingestion:
         placeholders = 0
         if figures.kind is RecordKind.BLOCK:
             placeholders = await applying.add_placeholders(connection, self._market, number)
-        entries = [(mapping.name, key) for key in figures.mended]
-        await applying.apply_quarantine(connection, self._market, number, (), (document,), entries)
+        await rejects.resolve(connection, self._market, number, mapping.name, figures.mended)
+        await applying.apply_quarantine(connection, self._market, number, (), (document,))
         await pulls.note_drift(connection, self._market, mapping.name, number, "unknown", tuple(figures.unknown))
         found = Ingested(
             market=self._market,
@@ -253,14 +257,19 @@ class Ingestion:
         )
 
 
-async def _mapped_batches(table: Table, mapping: Mapping) -> AsyncGenerator[tuple[Batch, Mapped]]:
+async def _mapped_batches(
+    table: Table, mapping: Mapping, known: Known
+) -> AsyncGenerator[tuple[Batch, Returned, Mapped]]:
     """Reads and maps one batch ahead, in a thread, while the one before it is on its way to the database."""
     batches = table.batches()
     loop = asyncio.get_running_loop()
 
-    def following() -> tuple[Batch, Mapped] | None:
+    def following() -> tuple[Batch, Returned, Mapped] | None:
         batch = next(batches, None)
-        return None if batch is None else (batch, mapping.apply(_own_columns(batch)))
+        if batch is None:
+            return None
+        returned = rejects.returned(batch, known)
+        return batch, returned, mapping.apply(returned.rows)
 
     ahead = loop.run_in_executor(None, following)
     try:
@@ -297,8 +306,3 @@ async def _last_written(connection: AsyncConnection, nanoseconds: int) -> dateti
     written = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     return min(written, now)
-
-
-def _own_columns(batch: Batch) -> pl.DataFrame:
-    """The file's rows without what we wrote beside them, where it is a reject file."""
-    return batch.frame.drop(REJECT_COLUMNS, strict=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +27,8 @@ from gateway.store.database import array_text, copy_rows
 
 ROW_RAGGED: Final = "ROW_RAGGED"
 RAGGED_TEXT: Final = "_text"
+Entries = types.MappingProxyType[int, str] | dict[int, str]
+NO_ENTRIES: Final[Entries] = types.MappingProxyType({})
 SQL_TYPES: Final = {pl.String: "text", pl.Int64: "bigint", pl.Date: "date", pl.Boolean: "boolean", pl.List: "text[]"}
 
 
@@ -77,7 +80,12 @@ async def create(connection: AsyncConnection) -> None:
 
 
 async def add(
-    connection: AsyncConnection, mapping: Mapping, programme: str, mapped: Mapped, table: pl.DataFrame
+    connection: AsyncConnection,
+    mapping: Mapping,
+    programme: str,
+    mapped: Mapped,
+    table: pl.DataFrame,
+    entries: Entries = NO_ENTRIES,
 ) -> pl.DataFrame:
     """Stages what a mapping made of one table: accepted rows and quarantined ones, which are returned.
 
@@ -87,9 +95,10 @@ async def add(
         programme: the crediting programme, which class names begin with.
         mapped: what it made.
         table: what was mapped, with the document (``SOURCE``) and the place there (``POSITION``) of each row.
+        entries: the rows (``ROW``) that are in quarantine already, with their record keys, which they keep.
     """
     await add_accepted(connection, mapping, programme, mapped, table)
-    quarantined = quarantined_rows(mapping, mapped, table)
+    quarantined = quarantined_rows(mapping, mapped, table, entries)
     await copy_rows(connection, "stage_quarantine", quarantined)
     return quarantined
 
@@ -122,9 +131,16 @@ async def add_accepted(
 
 
 async def add_ragged(
-    connection: AsyncConnection, mapping: Mapping, ragged: Iterable[RaggedRow], source: int
+    connection: AsyncConnection,
+    mapping: Mapping,
+    ragged: Iterable[RaggedRow],
+    source: int,
+    entries: Entries = NO_ENTRIES,
 ) -> pl.DataFrame:
-    """Stages rows of a file that do not have as many fields as there are headings, as their text; returns them."""
+    """Stages rows of a file that do not have as many fields as there are headings, as their text; returns them.
+
+    For ``entries`` see :func:`add`.
+    """
     listed = [
         quarantine_row(
             mapping.name,
@@ -133,6 +149,7 @@ async def add_ragged(
             [{"code": ROW_RAGGED, "field": None, "found": f"{one.found} fields, expected {one.expected}"}],
             source,
             one.row,
+            entries.get(one.row),
         )
         for one in ragged
     ]
@@ -143,8 +160,10 @@ async def add_ragged(
     return quarantined
 
 
-def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame) -> pl.DataFrame:
-    """The quarantined rows as received, each with its reasons."""
+def quarantined_rows(
+    mapping: Mapping, mapped: Mapped, table: pl.DataFrame, entries: Entries = NO_ENTRIES
+) -> pl.DataFrame:
+    """The quarantined rows as received, each with its reasons; for ``entries`` see :func:`add`."""
     bad = mapped.quarantined()
     if bad.is_empty():
         return pl.DataFrame()
@@ -158,6 +177,7 @@ def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame) -> p
             reasons[row[ROW]],
             row[SOURCE],
             row[POSITION],
+            entries.get(row[ROW]),
         )
         for row in table.filter(pl.col(ROW).is_in(bad.implode())).sort(ROW).iter_rows(named=True)
     ]
@@ -165,13 +185,19 @@ def quarantined_rows(mapping: Mapping, mapped: Mapped, table: pl.DataFrame) -> p
 
 
 def quarantine_row(
-    mapping: str, native_key: str | None, raw: dict[str, Any], reasons: Iterable[dict[str, Any]], source: int, row: int
+    mapping: str,
+    native_key: str | None,
+    raw: dict[str, Any],
+    reasons: Iterable[dict[str, Any]],
+    source: int,
+    row: int,
+    entry: str | None = None,
 ) -> dict[str, Any]:
-    """One row for the quarantine, as it is staged."""
+    """One row for the quarantine, as it is staged; ``entry`` is the record key it has there already."""
     written = json.dumps({name: value for name, value in raw.items() if value is not None}, ensure_ascii=True)
     return {
         "mapping": mapping,
-        "record_key": native_key or _digest(written),
+        "record_key": entry or native_key or _digest(written),
         "native_key": native_key,
         "raw": written,
         "reasons": json.dumps(list(reasons), ensure_ascii=True),

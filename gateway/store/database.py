@@ -5,6 +5,7 @@ Bulk data goes in by COPY, as CSV text made from a polars table: that is an orde
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -163,9 +164,27 @@ async def copy_rows(connection: AsyncConnection, table: str, rows: pl.DataFrame)
     buffer = io.BytesIO()
     rows.write_csv(buffer, include_header=False, null_value=NULL_MARK, quote_style="non_numeric", line_terminator="\n")
     buffer.seek(0)
-    await (await _driver(connection)).copy_to_table(
-        table, source=buffer, columns=rows.columns, format="csv", null=NULL_MARK
+    driver = await _driver(connection)
+    # Without this the driver waits for ever for a server that dies while rows are on their way to it.
+    lost = asyncio.get_running_loop().create_future()
+
+    def tell(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    driver.add_termination_listener(tell)
+    copying = asyncio.ensure_future(
+        driver.copy_to_table(table, source=buffer, columns=rows.columns, format="csv", null=NULL_MARK)
     )
+    try:
+        await asyncio.wait({copying, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not copying.done():
+            raise asyncpg.ConnectionDoesNotExistError("the connection ended while rows were on their way")
+        await copying
+    finally:
+        driver.remove_termination_listener(tell)
+        copying.cancel()
+        await asyncio.gather(copying, return_exceptions=True)
 
 
 def array_text(column: str) -> pl.Expr:

@@ -15,8 +15,11 @@ from sqlalchemy import Connection, Select, column, func, select, table, text
 
 from gateway.model.errors import ConfigurationError
 from gateway.store.database import Database
+from gateway.store.tables import catalogue, store
+from gateway.store.tables.base import METADATA
 
 UPGRADE_LOCK: Final = 0x0CA8_B017
+VERSION_TABLE: Final = "alembic_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,16 @@ async def upgrade(database: Database) -> SchemaStatus:
 
 
 async def reset(database: Database) -> None:
-    """Throws everything away and builds the schema anew. There is no way back."""
+    """Throws everything away and builds the schema anew. There is no way back.
+
+    Raises ConfigurationError when the schema holds tables that are not ours: somebody else's are never thrown away.
+    """
+    foreign = sorted((await contents(database)).keys() - METADATA.tables.keys() - {VERSION_TABLE})
+    if foreign:
+        raise ConfigurationError(
+            f"the database holds tables that are not the gateway's: {', '.join(foreign)}; nothing was deleted. Name a "
+            "database of the gateway's own, or drop them yourself first"
+        )
     async with database.transaction() as connection:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
         await connection.execute(text("DROP SCHEMA public CASCADE"))
@@ -108,5 +120,7 @@ def _status(connection: Connection) -> SchemaStatus:
         ) from error
     return SchemaStatus(revision, head, pending)
 
+
+assert catalogue.pull.metadata is store.event.metadata is METADATA  # both modules fill it
 
 __all__ = ["SchemaStatus", "contents", "require_current", "reset", "status", "upgrade"]

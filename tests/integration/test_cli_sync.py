@@ -133,3 +133,10 @@ def test_an_incomplete_pull_ends_with_1_and_says_why(
     assert answered.code == 1
     assert "pull 1, incomplete" in answered.out
     assert "holdings is incomplete" in answered.out
+
+
+def test_no_address_is_called_that_was_not_configured(command_line: CommandLine) -> None:
+    answered = command_line("sync", "--json")
+    assert answered.code == 2
+    assert "market verra is not configured" in answered.out
+    assert "CARBON_GATEWAY_MARKETS__VERRA__REPORTS_URL" in answered.out

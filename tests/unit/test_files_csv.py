@@ -315,3 +315,14 @@ def test_real_exports_read_as_pythons_csv_module_reads_them(shared: Path) -> Non
             assert cells_read == [blank_to_null(cell) for cell in records[number - 1]]
         assert all(len(records[row.row - 1]) == row.found != len(headings) for row in ragged)
     assert len(read_path(shared / "captured" / "car-retirements.csv")[2]) == 13
+
+
+def test_a_last_row_without_a_line_end_may_end_anywhere_in_a_block(tmp_path: Path) -> None:
+    row, block = b"a" * 30 + b",b,c\n", 400
+    path = tmp_path / "export.csv"
+    for length in range(block, block + 3 * len(row)):
+        rows = (length - 10) // len(row)
+        body = row * rows + b"x" * (length - rows * len(row) - 4) + b",b,c"
+        path.write_bytes(b"h1,h2,h3\n" + body)
+        with open_table(path, limits=Limits(record_bytes=block)) as table:
+            assert sum(batch.frame.height for batch in table.batches()) == rows + 1, length

@@ -12,8 +12,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.kit.files import Limits, RaggedRow, open_table
+from gateway.kit.files.cell_number import exact_number
 from gateway.model.errors import UnusableFile
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -80,7 +83,7 @@ def test_values_become_their_exact_text(path: Path) -> None:
         "1,454,054": "1,454,054",
         "0.1": 0.1,
         "1e+300": 1e300,
-        "9007199254740992.0": 2.0**53,
+        "9007199254740992": 2.0**53,
         "TRUE": True,
         "FALSE": False,
         "2022-10-17": dt.datetime(2022, 10, 17),  # noqa: DTZ001 - Excel knows no zones
@@ -97,12 +100,140 @@ def test_values_become_their_exact_text(path: Path) -> None:
     assert read(path)[1] == [(*values, 1)]
 
 
-def test_integral_floats_lose_their_point(path: Path) -> None:
-    write(path, [("a", "b", "c"), (1, 2, 3)])
-    replace(path, SHEET, b"<v>1</v>", b"<v>235604.0</v>")
-    replace(path, SHEET, b"<v>2</v>", b"<v>1.5E3</v>")
-    replace(path, SHEET, b"<v>3</v>", b"<v>-7.0</v>")
-    assert read(path)[1] == [("235604", "1500", "-7", 1)]
+def number(path: Path, stated: str) -> object:
+    """What comes out of a cell that states this number."""
+    write(path, [("a",), (1,)])
+    replace(path, SHEET, b"<v>1</v>", f"<v>{stated}</v>".encode())
+    return read(path)[1][0][0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "text"),
+    [
+        ("235604.0", "235604"),
+        ("235604.", "235604"),
+        ("1.5E3", "1500"),
+        ("1.454054E6", "1454054"),
+        ("1454054000e-3", "1454054"),
+        ("-7.0", "-7"),
+        ("+007", "7"),
+        ("-0.0", "0"),
+        ("0E300", "0"),
+        (" 12\n", "12"),
+        ("9007199254740993.0", "9007199254740993"),
+        ("1.2345678901234567E16", "12345678901234567"),
+        ("1E37", "1" + "0" * 37),
+        ("9" * 60, "9" * 60),
+    ],
+)
+def test_integral_numbers_become_their_digits(path: Path, stated: str, text: str) -> None:
+    assert number(path, stated) == text
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "99.9999999999999999",
+        "100.000000000000000001",
+        "100." + "0" * 300 + "1",
+        "0.10000000000000001",
+        "1454053.9999999998",
+        ".5",
+        "1E-9999",
+        "1E38",
+        "1E9999",
+    ],
+)
+def test_other_numbers_keep_the_text_in_which_they_are_written(path: Path, stated: str) -> None:
+    assert number(path, stated) == stated
+
+
+@given(st.integers(-(10**38) + 1, 10**38 - 1), st.integers(0, 60), st.integers(1, 9))
+def test_an_integer_is_one_however_it_is_written(whole: int, places: int, last: int) -> None:
+    zeros = "0" * places
+    assert exact_number(f"{whole}.{zeros}") == str(whole)
+    assert exact_number(f"{whole}{zeros}E-{places}") == str(whole)
+    assert exact_number(f"{whole}.{zeros}{last}") == f"{whole}.{zeros}{last}"
+
+
+def moment(path: Path, stated: str, *, since_1904: bool, number_format: str = "yyyy-mm-dd") -> object:
+    """What comes out of a cell that states this number and is formatted as a date."""
+    book = xlsxwriter.Workbook(path, {"date_1904": since_1904})
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, ["a"])
+    sheet.write_number(1, 0, 7, book.add_format({"num_format": number_format}))
+    book.close()
+    replace(path, SHEET, b"<v>7</v>", f"<v>{stated}</v>".encode())
+    return read(path)[1][0][0]
+
+
+@pytest.mark.parametrize(
+    ("since_1904", "stated", "text"),
+    [
+        (False, "44851", "2022-10-17"),
+        (False, "44851.0", "2022-10-17"),
+        (False, "4.4851E4", "2022-10-17"),
+        (False, "44851.545138888891", "2022-10-17T13:05:00"),
+        (False, "44851.54513889", "2022-10-17T13:05:00"),
+        (False, "44851.99999", "2022-10-17T23:59:59.136000"),
+        (False, "44851.9999999999999999", "2022-10-18"),
+        (False, "1", "1900-01-01"),
+        (False, "59", "1900-02-28"),
+        (False, "59.5", "1900-02-28T12:00:00"),
+        (False, "61", "1900-03-01"),
+        (False, "0.5", "12:00:00"),
+        (False, "0", "00:00:00"),
+        (False, "2958465.5", "9999-12-31T12:00:00"),
+        (True, "43389", "2022-10-17"),
+        (True, "43389.5", "2022-10-17T12:00:00"),
+        (True, "1", "1904-01-02"),
+        (True, "60", "1904-03-01"),
+        (True, "0.5", "12:00:00"),
+        (True, "2957003", "9999-12-31"),
+    ],
+)
+def test_day_serials_become_dates(path: Path, since_1904: bool, stated: str, text: str) -> None:
+    assert moment(path, stated, since_1904=since_1904) == text
+
+
+@pytest.mark.parametrize(
+    ("since_1904", "stated"),
+    [
+        (False, "60"),
+        (False, "60.5"),
+        (False, "-1"),
+        (False, "2958466"),
+        (False, "2958465.9999999999"),
+        (False, "1E9999"),
+        (True, "2957004"),
+        (True, "2957003.9999999999"),
+    ],
+)
+def test_a_serial_that_is_no_day_keeps_its_text(path: Path, since_1904: bool, stated: str) -> None:
+    assert moment(path, stated, since_1904=since_1904) == stated
+
+
+def test_spans_of_time(path: Path) -> None:
+    assert moment(path, "0.5", since_1904=False, number_format="[h]:mm") == "12:00:00"
+    assert moment(path, "60.5", since_1904=False, number_format="[h]:mm") == "60 days, 12:00:00"
+
+
+def test_a_chart_sheet_is_no_data_and_an_empty_one_is_named(path: Path) -> None:
+    book = xlsxwriter.Workbook(path)
+    book.add_worksheet().write_column(0, 0, ["a", 1])
+    chart = book.add_chart({"type": "line"})
+    chart.add_series({"values": "=Sheet1!$A$2:$A$2"})
+    book.add_chartsheet("Overview").set_chart(chart)
+    book.close()
+    assert read(path)[1] == [("1", 1)]
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if "chartsheets/_rels" not in name}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    error = refusal(path)
+    assert error.found == "a chart sheet without a chart"
+    assert error.where == "sheet 'Overview'"
 
 
 def test_control_characters_that_excel_escapes_come_back(path: Path) -> None:
@@ -191,8 +322,11 @@ def test_refuses_headings(path: Path, headings: tuple[object, ...], found: str) 
         (b'<row r="3"', b'<row r="1048577"', "row 1048577 after"),
         (b'r="B2"', b'r="A2"', "a cell in column 1"),
         (b'r="B2"', b'r="ZZZ2"', "a cell in column 18278"),
-        (b"<v>1</v>", b"<v>one</v>", "ValueError"),
-        (b"<v>1</v>", b"<v>" + b"9" * 5000 + b"</v>", "ValueError"),
+        (b"<v>1</v>", b"<v>one</v>", "'one' as a number"),
+        (b"<v>1</v>", b"<v>NaN</v>", "'NaN' as a number"),
+        (b"<v>1</v>", b"<v>1_000</v>", "'1_000' as a number"),
+        (b"<v>1</v>", b"<v>1E99999</v>", "'1E99999' as a number"),
+        (b"<v>1</v>", b"<v>" + b"9" * 5000 + b"</v>", "a number of 5,000 characters"),
         (b"</sheetData>", b"", "ParseError"),
         (b"<v>1</v>", b'<v>1</v></c><c r="A2" t="s"><v>99</v>', "IndexError"),
     ],

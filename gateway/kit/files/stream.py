@@ -36,7 +36,6 @@ class CheckedStream(io.RawIOBase):
         self._limits = limits
         self._offset = file.tell()
         self._begun = False
-        self._ended = False
         self._cut = b""
         self._end = b"\n" + b",".join([END_MARK.encode()] * columns) + b"\n"
         self.ends_with_line = True
@@ -50,16 +49,20 @@ class CheckedStream(io.RawIOBase):
         if not self._begun:
             self._begun = True
             return b"\n"
-        content = self._file.read(max(size, 1))
+        # The end mark travels with the file's last bytes: a row may not reach over more than two blocks.
+        room = max(size - len(self._end), 1)
+        content = self._file.read(room)
         if content:
             self._check(content)
             self.ends_with_line = content.endswith(b"\n")
+        if len(content) == room:
             return content
         if self._cut:
             found, where = "a file cut off within a character", place(self._file, self._offset)
             raise UnusableFile(found=found, expected="a whole file", where=where)
-        end, self._end = self._end[: max(size, 1)], self._end[max(size, 1) :]
-        return end
+        last = content + self._end
+        last, self._end = last[: max(size, 1)], last[max(size, 1) :]
+        return last
 
     def _check(self, content: bytes) -> None:
         if (zero := content.find(0)) >= 0:

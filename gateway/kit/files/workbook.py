@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
 
-import openpyxl
+from openpyxl.packaging.relationship import get_rels_path
+from openpyxl.reader.excel import ExcelReader
 from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 
 from gateway.kit.files.archive import require_safe_workbook
+from gateway.kit.files.cell_number import exact_moment, exact_number
 from gateway.kit.files.table import (
     Batch,
     Limits,
@@ -31,9 +33,6 @@ from gateway.model.errors import UnusableFile
 # Excel's own limits.
 _ROWS = 1_048_576
 _COLUMNS = 16_384
-
-# Beyond, a binary fraction no longer tells neighbouring integers apart: its digits would be invented.
-_EXACT_INTEGERS = 2**53
 
 # How control characters are written, and the underscore before what would look so (ECMA-376, ST_Xstring).
 _ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")
@@ -52,7 +51,9 @@ def open_workbook(file: BinaryIO, limits: Limits) -> Table:
     require_safe_workbook(file, limits)
     file.seek(0)
     with _as_unusable("the workbook"):
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        reader = _Reader(file, read_only=True, data_only=True, keep_links=False)
+        reader.read()
+        book = reader.wb
         for sheet in book.worksheets:
             _require_dimension(sheet, limits)
         filled = [sheet for sheet in book.worksheets if next(_rows(book, sheet, limits), None) is not None]
@@ -71,16 +72,45 @@ def open_workbook(file: BinaryIO, limits: Limits) -> Table:
     )
 
 
+class _Reader(ExcelReader):
+    """openpyxl's reader, but for a chart sheet without a chart, over which that stumbles."""
+
+    def read_chartsheet(self, sheet: Any, rel: Any) -> None:
+        relations = get_rels_path(rel.target)  # type: ignore[no-untyped-call]  # openpyxl states no types
+        if relations not in self.valid_files:
+            found, expected = "a chart sheet without a chart", "a workbook without it; remove that sheet"
+            raise UnusableFile(found=found, expected=expected, where=f"sheet {sheet.name!r}")
+        super().read_chartsheet(sheet, rel)
+
+
 class _Parser(WorkSheetParser):
-    """openpyxl's parser, but for a formula whose result is not stored, of which that makes an empty cell."""
+    """openpyxl's parser, but for what that loses.
+
+    It makes a float of a number that has a point or an exponent, and an empty cell of a formula whose result is not
+    stored.
+    """
 
     def parse_cell(self, element: Element) -> dict[str, Any]:
+        kind = element.get("t", "n")
+        if kind == "n":
+            element.set("t", "str")  # so that the number's text comes back as it is
         cell: dict[str, Any] = super().parse_cell(element)
         # An empty text is a result ("str" says that it is there).
-        if cell["value"] is None and element.get("t") != "str" and element.find(FORMULA_TAG) is not None:
+        if cell["value"] is None and kind != "str" and element.find(FORMULA_TAG) is not None:
             found, expected = "a formula without its result", "values; open and save it in a spreadsheet program"
             raise UnusableFile(found=found, expected=expected, where=f"cell {element.get('r')}")
+        if kind == "n" and cell["value"] is not None:
+            try:
+                cell["value"] = self._number(cell["value"], cell["style_id"])
+            except ValueError as error:
+                where = f"row {cell['row']:,} of the sheet, column {cell['column']}"
+                raise UnusableFile(found=str(error), expected="a number", where=where) from error
         return cell
+
+    def _number(self, stated: str, style: int) -> object:
+        if style in self.date_formats:
+            return exact_moment(stated, self.epoch, elapsed=style in self.timedelta_formats)
+        return exact_number(stated)
 
 
 @contextmanager
@@ -151,12 +181,8 @@ def _row(cells: Sequence[dict[str, Any]], number: int, limits: Limits) -> Row:
     return row
 
 
-def _text(value: object) -> str | None:  # noqa: PLR0911 - one for each kind of value
-    """A cell's value as text that loses nothing: no float is made of an integer, and none is rounded.
-
-    A whole number that the sheet states as ``235604.0`` becomes ``235604``; one with a fraction the shortest text
-    that means the same number. Dates come as ISO 8601, without the time at midnight.
-    """
+def _text(value: object) -> str | None:
+    """A cell's value as text; numbers are text already. Dates come as ISO 8601, without the time at midnight."""
     match value:
         case None:
             return None
@@ -164,8 +190,6 @@ def _text(value: object) -> str | None:  # noqa: PLR0911 - one for each kind of 
             return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value) if "_x" in value else value
         case bool():
             return str(value).upper()
-        case float() if value.is_integer() and abs(value) < _EXACT_INTEGERS:
-            return str(int(value))
         case dt.datetime() if value.time() == dt.time():
             return value.date().isoformat()
         case dt.datetime() | dt.date() | dt.time():

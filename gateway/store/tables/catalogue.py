@@ -163,6 +163,7 @@ quarantine = Table(
     Column("first_pull", BigInteger, ForeignKey("pull.id"), nullable=False),
     Column("changed_pull", BigInteger, ForeignKey("pull.id"), nullable=False),
     Column("resolved_pull", BigInteger, ForeignKey("pull.id"), comment="since when it is accepted, or gone"),
+    Column("mended", Boolean, nullable=False, server_default="false", comment="resolved by a row of a reject file"),
     Column("source", BigInteger, ForeignKey("pull_document.id"), nullable=False),
     Column("position", BigInteger, nullable=False),
     Index("quarantine_row_key", "market", "mapping", "record_key", "copy", unique=True),

@@ -270,6 +270,13 @@ END $body$
         sa.Column("first_pull", sa.BigInteger(), nullable=False),
         sa.Column("changed_pull", sa.BigInteger(), nullable=False),
         sa.Column("resolved_pull", sa.BigInteger(), nullable=True, comment="since when it is accepted, or gone"),
+        sa.Column(
+            "mended",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="resolved by a row of a reject file",
+        ),
         sa.Column("source", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["changed_pull"], ["pull.id"], name=op.f("quarantine_changed_pull_fkey")),
