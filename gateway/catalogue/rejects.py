@@ -73,7 +73,7 @@ def returned(batch: Batch, entries: Known) -> Returned:
         return Returned(own, {}, frame.clear(), [])
     named = frame.select(ROW, pl.col(ENTRY_COLUMN).str.strip_chars()).drop_nulls()
     of_rows = {row: entry for row, entry in named.iter_rows() if entry in entries}
-    empty = pl.all_horizontal(pl.exclude(ROW, *REJECT_COLUMNS).fill_null("").str.strip_chars() == "")
+    empty = pl.all_horizontal(pl.exclude(ROW, *REJECT_COLUMNS).is_null())
     unmended = frame.filter(empty & pl.col(ROW).is_in(list(of_rows)))
     left = unmended.get_column(ROW)
     waiting = [code for row in left for code in sorted(set(entries[of_rows.pop(row)]))]

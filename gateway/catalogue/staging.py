@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,8 +26,6 @@ from gateway.store.database import array_text, copy_rows
 
 ROW_RAGGED: Final = "ROW_RAGGED"
 RAGGED_TEXT: Final = "_text"
-Entries = types.MappingProxyType[int, str] | dict[int, str]
-NO_ENTRIES: Final[Entries] = types.MappingProxyType({})
 SQL_TYPES: Final = {pl.String: "text", pl.Int64: "bigint", pl.Date: "date", pl.Boolean: "boolean", pl.List: "text[]"}
 
 
@@ -85,7 +82,7 @@ async def add(
     programme: str,
     mapped: Mapped,
     table: pl.DataFrame,
-    entries: Entries = NO_ENTRIES,
+    entries: dict[int, str] | None = None,
 ) -> pl.DataFrame:
     """Stages what a mapping made of one table: accepted rows and quarantined ones, which are returned.
 
@@ -135,7 +132,7 @@ async def add_ragged(
     mapping: Mapping,
     ragged: Iterable[RaggedRow],
     source: int,
-    entries: Entries = NO_ENTRIES,
+    entries: dict[int, str] | None = None,
 ) -> pl.DataFrame:
     """Stages rows of a file that do not have as many fields as there are headings, as their text; returns them.
 
@@ -149,7 +146,7 @@ async def add_ragged(
             [{"code": ROW_RAGGED, "field": None, "found": f"{one.found} fields, expected {one.expected}"}],
             source,
             one.row,
-            entries.get(one.row),
+            (entries or {}).get(one.row),
         )
         for one in ragged
     ]
@@ -161,7 +158,7 @@ async def add_ragged(
 
 
 def quarantined_rows(
-    mapping: Mapping, mapped: Mapped, table: pl.DataFrame, entries: Entries = NO_ENTRIES
+    mapping: Mapping, mapped: Mapped, table: pl.DataFrame, entries: dict[int, str] | None = None
 ) -> pl.DataFrame:
     """The quarantined rows as received, each with its reasons; for ``entries`` see :func:`add`."""
     bad = mapped.quarantined()
@@ -177,7 +174,7 @@ def quarantined_rows(
             reasons[row[ROW]],
             row[SOURCE],
             row[POSITION],
-            entries.get(row[ROW]),
+            (entries or {}).get(row[ROW]),
         )
         for row in table.filter(pl.col(ROW).is_in(bad.implode())).sort(ROW).iter_rows(named=True)
     ]

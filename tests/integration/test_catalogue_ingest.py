@@ -315,6 +315,131 @@ async def test_rows_that_cannot_be_trusted_wait_with_their_text_and_reasons(data
     ]
 
 
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def with_ragged_rows(path: Path) -> Path:
+    """One good row, one that has a wrong count and two alike that are cut off."""
+    written(path, [row(1, 10), row(11, 20, **{"Quantity Issued": "9"})])
+    cut = b'2018-05-01,2017-01-01,"a, quoted",868\r\n'
+    path.write_bytes(path.read_bytes() + cut + cut)
+    return path
+
+
+async def waiting(database: Database) -> list[dict[str, Any]]:
+    return await asked(
+        database, "SELECT id, record_key, copy, raw, reasons FROM quarantine WHERE resolved_pull IS NULL ORDER BY id"
+    )
+
+
+async def test_rows_of_a_reject_file_that_nobody_mended_stay_what_they_are(database: Database, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / f"r{number}.csv" for number in (1, 2, 3))
+    origin = with_ragged_rows(tmp_path / "vcus.csv")
+    began = await ingestion(origin, reject_file=first).run(database)
+    before = await waiting(database)
+    entries = await scalar(database, "SELECT count(*) FROM quarantine")
+
+    again = await ingestion(first, reject_file=second).run(database)
+    then = await ingestion(second, reject_file=third).run(database)
+
+    assert (began.quarantined, entries) == (3, 3)
+    for found in (again, then):
+        assert (found.rows, found.accepted, found.quarantined) == (3, 0, 3)
+        assert found.defects == {"QUANTITY_MISMATCH": 1, "ROW_RAGGED": 2}
+    assert await waiting(database) == before
+    assert await scalar(database, "SELECT count(*) FROM quarantine") == entries
+    ragged = [one for one in lines(first) if one["_reasons"].startswith("ROW_RAGGED")]
+    assert len(ragged) == 2
+    assert "a, quoted" in ragged[0]["_reasons"]
+    for rejects in (second, third):
+        assert [one for one in lines(rejects) if one["_reasons"].startswith("ROW_RAGGED")] == ragged
+        assert [one["_rejected_entry"] for one in lines(rejects) if one["ID"]] == [lines(first)[0]["_rejected_entry"]]
+
+
+async def test_an_entry_is_resolved_only_by_an_accepted_row_and_one_copy_by_each(
+    database: Database, tmp_path: Path
+) -> None:
+    rejects, again = tmp_path / "rejects.csv", tmp_path / "again.csv"
+    await ingestion(with_ragged_rows(tmp_path / "vcus.csv"), reject_file=rejects).run(database)
+    before = await waiting(database)
+    wrong, one, other = lines(rejects)
+    headings = list(wrong)
+    wrong |= row(11, 20, **{"Quantity Issued": "8"})
+    one |= row(21, 30, **{"Serial Number": "unreadable"})
+    other |= row(31, 40)
+    written(rejects, [wrong, one, other], headings=headings)
+
+    half = await ingestion(rejects, reject_file=again).run(database)
+
+    assert (half.accepted, half.quarantined) == (1, 2)
+    left = await waiting(database)
+    assert [found["id"] for found in left] == [found["id"] for found in before[:2]]
+    assert [json.loads(found["raw"])["Serial Number"] for found in left] == [wrong["Serial Number"], "unreadable"]
+    assert [found["reasons"][0]["code"] for found in left] == ["QUANTITY_MISMATCH", "SERIAL_UNREADABLE"]
+    assert [found["_rejected_entry"] for found in lines(again)] == [found["record_key"] for found in left]
+
+    written(again, [one | row(11, 20) for one in lines(again)[:1]] + [lines(again)[1] | row(21, 30)], headings=headings)
+    await ingested(database, again)
+
+    assert await waiting(database) == []
+    assert await scalar(database, "SELECT count(*) FROM quarantine") == len(before)
+    assert await live(database, "first") == [(1,), (11,), (21,), (31,)]
+
+
+async def test_a_row_of_a_reject_file_that_was_mended_to_a_ragged_one_keeps_its_entry(
+    database: Database, tmp_path: Path
+) -> None:
+    rejects = tmp_path / "rejects.csv"
+    await ingestion(with_ragged_rows(tmp_path / "vcus.csv"), reject_file=rejects).run(database)
+    before = await waiting(database)
+    rejects.write_bytes(rejects.read_bytes().replace(b"2018-05-01,", b"2018-05-01,one too many,", 1))
+
+    found = await ingested(database, rejects)
+
+    assert found.defects == {"ROW_RAGGED": 3}
+    assert [one["id"] for one in await waiting(database)] == [one["id"] for one in before]
+
+
+async def test_an_entry_that_is_not_in_the_quarantine_is_no_entry(database: Database, tmp_path: Path) -> None:
+    foreign = {"_rejected_entry": "x" * 5000, "_rejected_row": "1", "_reasons": "ROW_RAGGED: lost"}
+    path = written(
+        tmp_path / "rejects.csv",
+        [foreign, row(1, 10) | foreign, row(11, 20, ID="") | foreign],
+        headings=[*HEADINGS, "_rejected_row", "_reasons", "_rejected_entry"],
+    )
+
+    found = await ingested(database, path)
+
+    assert (found.accepted, found.quarantined) == (1, 2)
+    assert [len(one["record_key"]) for one in await waiting(database)] == [64, 64]
+
+
+async def test_what_was_mended_through_a_reject_file_stays_resolved_when_its_file_comes_again(
+    database: Database, tmp_path: Path
+) -> None:
+    origin, rejects, again = (tmp_path / name for name in ("vcus.csv", "rejects.csv", "again.csv"))
+    await ingestion(with_ragged_rows(origin), reject_file=rejects).run(database)
+    headings = list(lines(rejects)[0])
+    mended = [one | row(first, first + 9) for one, first in zip(lines(rejects), (11, 21, 31), strict=True)]
+    written(rejects, [mended[0] | {"Quantity Issued": "8"}, *mended[1:]], headings=headings)
+    await ingestion(rejects, reject_file=again).run(database)
+    await ingested(database, written(again, [lines(again)[0] | {"Quantity Issued": "10"}], headings=headings))
+    resolved = await asked(database, "SELECT * FROM quarantine ORDER BY id")
+
+    for later in (timedelta(0), timedelta(days=1)):
+        await ingested(database, origin, NOW + later)
+        assert await asked(database, "SELECT * FROM quarantine ORDER BY id") == resolved
+    assert len(resolved) == 3
+    assert await waiting(database) == []
+    assert await live(database, "first") == [(1,), (11,), (21,), (31,)]
+
+    other = written(tmp_path / "other.csv", [row(11, 20, **{"Quantity Issued": "7"})])
+    await ingested(database, other)
+    assert [json.loads(one["raw"])["Quantity Issued"] for one in await waiting(database)] == ["7"]
+
+
 async def test_a_column_that_nobody_mapped_is_drift_however_it_is_called(database: Database, tmp_path: Path) -> None:
     long = "".join(f"{n:x}-" for n in range(3_000))
     path = written(tmp_path / "vcus.csv", [row(1, 10)], headings=(*HEADINGS, "Neu'\"\\", long))

@@ -275,6 +275,26 @@ def test_a_reject_file_that_was_not_mended_leaves_the_quarantine_as_it_was(
     assert [row["raw"] for row in after["rows"]] == [row["raw"] for row in before["rows"]]
 
 
+def test_a_file_that_comes_again_does_not_undo_what_was_mended(
+    book: Book, units: Path, command_line: CommandLine
+) -> None:
+    rejects = units.with_name("rejects.csv")
+    command_line("ingest", "verra", units, "--reject-file", rejects)
+    rows = read(rejects)
+    for row in rows:
+        (block,) = [one for one in book.blocks() if one.defect in UNREADABLE and matches(row, one)]
+        row["Serial Number"] = block.batch.serial(block.first, block.last, flagged=block.flagged)
+        row["Quantity Issued"] = str(block.quantity)
+    write(rejects, rows)
+    command_line("ingest", "verra", rejects)
+    before = document(command_line("quarantine", "--json"))["total"]
+
+    again = command_line("ingest", "verra", units)
+
+    assert "nothing changed" in again.out
+    assert (before, document(command_line("quarantine", "--json"))["total"]) == (0, 0)
+
+
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
