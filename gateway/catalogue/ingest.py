@@ -179,6 +179,8 @@ class Ingestion:
                 rejected.write(chain(unreadable.iter_rows(named=True), ragged.iter_rows(named=True)))
                 rejected.write_again(returned.unmended)
                 self._progress(figures.rows)
+        if not figures.rows:
+            raise UnusableFile(found="headings and no row below them", expected="one row or more", where=self._name)
         # The sweep works on one core while the database works on another.
         applied, pairs = await asyncio.gather(
             self._apply(connection, mapping, number, as_of), asyncio.to_thread(figures.overlapping_pairs)
