@@ -48,20 +48,19 @@ class Application:
             raise ConfigurationError(f"no market is called {market!r}; there are {', '.join(sorted(self.manifests))}")
         return found
 
-    def require_address(self, market: str) -> None:
-        """Raises ConfigurationError for a market of which nothing is configured: no host is called unasked."""
-        manifest = self.manifest(market)
-        if self.settings.markets.get(market):
-            return
-        wanted = ", ".join(
+    def require_addresses(self, market: str) -> None:
+        """Raises ConfigurationError unless each address of a market is configured: no host is called unasked."""
+        manifest, given = self.manifest(market), self.settings.markets.get(market, {})
+        unset = ", ".join(
             f"CARBON_GATEWAY_MARKETS__{market.upper()}__{name.upper()}={said.default}"
             for name, said in manifest.config_model.model_fields.items()
-            if str(said.default).startswith("http")
+            if str(said.default).startswith("http") and name not in given
         )
-        raise ConfigurationError(
-            f"market {market} is not configured, and no address is called that is not; to read the real one set "
-            f"{wanted}; for a stand-in call 'carbon-gateway mocks {market}' and set what it prints"
-        )
+        if unset:
+            raise ConfigurationError(
+                f"market {market} is not configured, and no address is called that is not; to read the real one set "
+                f"{unset}; for a stand-in call 'carbon-gateway mocks {market}' and set what it prints"
+            )
 
     def link(self, market: str, settings: Mapping[str, Any] | None = None) -> AbstractAsyncContextManager[LinkedMarket]:
         """A market, bound to its settings (those given win over the environment's)."""

@@ -141,8 +141,8 @@ def _wanted(gateway: Application, markets: list[str] | None) -> list[str]:
 
 
 async def _pulled(gateway: Application, output: Output, name: str) -> Pulled:
-    gateway.require_address(name)
     async with gateway.link(name) as market:
+        gateway.require_addresses(name)
         return await pull(gateway.database, market, output)
 
 

@@ -97,6 +97,7 @@ def test_a_market_that_is_down_is_said_once_and_does_not_stop_the_others(
     monkeypatch.setattr("gateway.app.installed", lambda: both)
     settings = environment | {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url} | verra_mock.environment()
     settings["CARBON_GATEWAY_MARKETS__ANOTHER__REPORTS_URL"] = NOBODY
+    settings["CARBON_GATEWAY_MARKETS__ANOTHER__RESOURCES_URL"] = NOBODY
 
     answered = call(settings, "sync", "--json")
 
@@ -135,8 +136,21 @@ def test_an_incomplete_pull_ends_with_1_and_says_why(
     assert "holdings is incomplete" in answered.out
 
 
-def test_no_address_is_called_that_was_not_configured(command_line: CommandLine) -> None:
-    answered = command_line("sync", "--json")
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, ("REPORTS_URL", "RESOURCES_URL")),
+        ({"APP_KEY": "a key"}, ("REPORTS_URL", "RESOURCES_URL")),
+        ({"REPORTS_URL": "http://127.0.0.1:9/reports"}, ("RESOURCES_URL",)),
+    ],
+)
+def test_no_address_is_called_that_was_not_configured(
+    environment: dict[str, str | None], fresh_database_url: str, given: dict[str, str], missing: tuple[str, ...]
+) -> None:
+    settings = {f"CARBON_GATEWAY_MARKETS__VERRA__{name}": value for name, value in given.items()}
+    url = {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url}
+    answered = call(environment | url | settings, "sync", "--json")
     assert answered.code == 2
     assert "market verra is not configured" in answered.out
-    assert "CARBON_GATEWAY_MARKETS__VERRA__REPORTS_URL" in answered.out
+    for name in ("REPORTS_URL", "RESOURCES_URL"):
+        assert (f"CARBON_GATEWAY_MARKETS__VERRA__{name}=" in answered.out) is (name in missing)
