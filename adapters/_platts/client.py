@@ -67,6 +67,7 @@ class PlattsConfig(BaseModel):
     standard_acronym: Word = Field(description="Its short name there, as in VCS.")
     language: Word = "en"
     window: int = Field(default=WINDOW_ROWS, ge=1, le=WINDOW_ROWS, description="How many rows of a search it pages.")
+    page_rows: int = Field(default=PAGE_ROWS, ge=1, le=PAGE_ROWS, description="How many rows of a page to ask for.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class PlattsClient:
         operation = describe(feed, start, filters, backwards=backwards)
         if start >= self.window:
             raise ConfigurationError(f"{self.market}, {operation}: expected a start within the window {self.window}")
-        limit = min(limit, PAGE_ROWS, self.window - start)
+        limit = min(limit, PAGE_ROWS, self._config.page_rows, self.window - start)
         pagination: dict[str, object] = {
             "start": start,
             "limit": limit,

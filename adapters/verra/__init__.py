@@ -8,11 +8,13 @@ from adapters._platts.client import SCOPE
 from adapters.verra.adapter import MARKET, VerraAdapter
 from adapters.verra.config import VerraConfig
 from gateway.kit.clock import Clock
-from gateway.kit.manifest import Idempotency, Manifest
+from gateway.kit.manifest import Idempotency, Manifest, MarketRole
 from gateway.kit.transport import RateLimit
 
 if TYPE_CHECKING:
     from adapters.verra.mock import VerraMock
+    from gateway.kit.mock import MockClock
+    from gateway.kit.rehearsal import Rehearsal
 
 
 def _mock(seed: int, clock: Clock) -> VerraMock:
@@ -22,9 +24,16 @@ def _mock(seed: int, clock: Clock) -> VerraMock:
     return build(seed, clock)
 
 
+def _rehearse(seed: int, clock: MockClock) -> Rehearsal:
+    from adapters.verra.rehearsal import rehearse
+
+    return rehearse(seed, clock)
+
+
 MANIFEST: Final = Manifest(
     name=MARKET,
     title="Verra Registry (VCS)",
+    role=MarketRole.REGISTRY,
     programme="VCS",
     # The platform writes every time without a zone; no capture shows which it means, and days are read as UTC's.
     zone="UTC",
@@ -34,8 +43,10 @@ MANIFEST: Final = Manifest(
     # No limit is published. The platform is shared, so is this: Plan Vivo's requests count too.
     rate_limits=(RateLimit(scope=SCOPE, requests=100, seconds=1),),
     # Nothing is commanded here yet: the public reports only read.
-    idempotency=Idempotency.NONE,
+    idempotency=Idempotency.NO_COMMANDS,
+    calendar="verra",
     mock_factory=_mock,
+    rehearse=_rehearse,
     simulated={
         "environment": "The wrapper around the addresses in the stand-in's environment.config.json is ours; the "
         "adapter does not read it.",

@@ -20,7 +20,10 @@ from adapters.verra.book_entries import (
     Batch,
     Block,
     BlockKind,
+    Change,
+    ChangeKind,
     Defect,
+    Hold,
     Planted,
     Project,
     serial_end,
@@ -45,9 +48,12 @@ class Book:
         self.retirements: dict[int, Block] = {}
         self.cancellations: dict[int, Block] = {}
         self.accounts: dict[str, Account] = {}
+        self.frozen: dict[str, Hold] = {}
+        self.changes: list[Change] = []
         self.planted: list[Planted] = []
         self._clock = clock
         self._next_entity = next_entity
+        self._next_sequence = 1
 
     def blocks(self) -> Iterator[Block]:
         """Every block there is: held, retired, cancelled."""
@@ -59,6 +65,11 @@ class Book:
         """An entity id that was never used."""
         self._next_entity += 1
         return self._next_entity - 1
+
+    def new_sequence(self) -> int:
+        """The next place in the history of the accounts."""
+        self._next_sequence += 1
+        return self._next_sequence - 1
 
     def account(self, name: str) -> Account:
         """The account of this name; it is opened at its first use."""
@@ -76,6 +87,8 @@ class Book:
         beneficiary: str | None = None,
         reason: str | None = None,
         details: str | None = None,
+        operation: str | None = None,
+        reference: str | None = None,
     ) -> Block:
         """Retires a holding, or the inclusive range ``units`` of it, and returns the retirement.
 
@@ -83,23 +96,80 @@ class Book:
         """
         ended = self._end(holding_id, units, BlockKind.RETIREMENT)
         ended.beneficiary, ended.reason, ended.details = beneficiary, reason, details
+        self._note(ChangeKind.RETIRED, ended, operation=operation, reference=reference)
         return ended
 
     def cancel(self, holding_id: int, *, units: tuple[int, int] | None = None, reason: str | None = None) -> Block:
         """Cancels a holding or a part of it, and returns the cancellation. Raises as ``retire`` does."""
         ended = self._end(holding_id, units, BlockKind.CANCELLATION)
         ended.reason = reason
+        self._note(ChangeKind.CANCELLED, ended)
         return ended
 
-    def transfer(self, holding_id: int, to: str, *, units: tuple[int, int] | None = None) -> Block:
+    def transfer(
+        self,
+        holding_id: int,
+        to: str,
+        *,
+        units: tuple[int, int] | None = None,
+        operation: str | None = None,
+        reference: str | None = None,
+    ) -> Block:
         """Moves a holding or a part of it to the account named ``to``, and returns what is held there now.
 
         A whole holding keeps its row; a part becomes a new one. Raises as ``retire`` does.
         """
         moved = self._take(holding_id, units)
-        moved.account = self.account(to)
+        before, moved.account, moved.locked = moved.account, self.account(to), None
         self.put(moved)
+        self._note(
+            ChangeKind.TRANSFERRED,
+            moved,
+            account=before,
+            target=moved.account,
+            operation=operation,
+            reference=reference,
+        )
         return moved
+
+    def lock(self, holding_id: int, operation: str, *, units: tuple[int, int] | None = None) -> Block:
+        """Sets a holding or a part of it aside for an operation that is under way. Raises as ``retire`` does."""
+        taken = self._take(holding_id, units)
+        taken.locked = operation
+        self.put(taken)
+        return taken
+
+    def unlock(self, holding_id: int) -> None:
+        """Gives a holding back that was set aside. Raises KeyError when there is none."""
+        holding = self.holdings[holding_id]
+        holding.locked = None
+        holding.touch(self._clock())
+
+    def put_on_hold(self, holding_id: int, reason: str, *, authority: str | None = None) -> None:
+        """Stops a holding: it is shown as On Hold, and moves no more. Raises KeyError when there is none."""
+        holding = self.holdings[holding_id]
+        holding.hold = Hold(reason, authority)
+        holding.touch(self._clock())
+        self._note(ChangeKind.HELD, holding)
+
+    def lift_hold(self, holding_id: int) -> None:
+        """Lets a holding move again. Raises KeyError when there is none."""
+        holding = self.holdings[holding_id]
+        self._note(ChangeKind.LIFTED, holding)
+        holding.hold = None
+        holding.touch(self._clock())
+
+    def freeze(self, name: str, reason: str, *, authority: str | None = None) -> None:
+        """Stops an account: it can do nothing more, and each of its holdings that is not on hold already is."""
+        self.frozen[name] = Hold(reason, authority)
+        for holding in [one for one in self.holdings.values() if one.account.name == name and one.hold is None]:
+            self.put_on_hold(holding.entity_id, reason, authority=authority)
+
+    def unfreeze(self, name: str) -> None:
+        """Lets an account act again, and lifts what its freezing put on hold. Raises KeyError when it is not frozen."""
+        hold = self.frozen.pop(name)
+        for holding in [one for one in self.holdings.values() if one.account.name == name and one.hold == hold]:
+            self.lift_hold(holding.entity_id)
 
     def issue(
         self, project_number: int, quantity: int, *, vintage: tuple[date, date], account: str | None = None
@@ -136,6 +206,7 @@ class Book:
         held = self._block_of(batch, BlockKind.HOLDING)
         held.touch(now)
         self.put(held)
+        self._note(ChangeKind.ISSUED, held)
         return batch
 
     def set_project_status(self, project_number: int, word: str) -> None:
@@ -167,6 +238,29 @@ class Book:
         self.planted.append(planted)
         return planted
 
+    def _note(
+        self,
+        kind: ChangeKind,
+        block: Block,
+        *,
+        account: Account | None = None,
+        target: Account | None = None,
+        operation: str | None = None,
+        reference: str | None = None,
+    ) -> None:
+        self.changes.append(
+            Change(
+                sequence=self.new_sequence(),
+                kind=kind,
+                at=self._clock(),
+                block=replace(block),
+                account=account or block.account,
+                target=target,
+                operation=operation,
+                reference=reference,
+            )
+        )
+
     def _find(self, defect: Defect, entity_id: int) -> tuple[str, Project | Block]:
         if defect is Defect.UNKNOWN_PROJECT_STATUS:
             for project in self.projects.values():
@@ -181,7 +275,8 @@ class Book:
 
     def _end(self, holding_id: int, units: tuple[int, int] | None, kind: BlockKind) -> Block:
         now = self._clock()
-        ended = replace(self._take(holding_id, units), entity_id=self.new_entity(), kind=kind, acted=now)
+        taken = self._take(holding_id, units)
+        ended = replace(taken, entity_id=self.new_entity(), kind=kind, acted=now, hold=None, locked=None)
         ended.touch(now)
         self.put(ended)
         return ended

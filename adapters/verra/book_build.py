@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Final
@@ -13,11 +13,15 @@ from adapters.verra.book_entries import (
     FIRST_PRESENT_BATCH,
     FORMER_EPOCH,
     LAST_FORMER_BATCH,
+    OMNIBUS_NAME,
+    OMNIBUS_NUMBER,
     PRESENT_EPOCH,
     Account,
     Batch,
     Block,
     BlockKind,
+    Change,
+    ChangeKind,
     Defect,
     Project,
     serial_end,
@@ -45,6 +49,8 @@ FIRST_ENTITY: Final = 110_200_000_600_001
 MOST_BLOCKS_OF_A_BATCH: Final = 8
 MEAN_BLOCKS_OF_A_BATCH: Final = 4
 """As on the registry: a few blocks a batch. The mean of 1 to 8, less what small batches cannot hold."""
+
+MOST_OMNIBUS_BLOCKS: Final = 24
 
 _FORMER_YEARS = (date(2009, 4, 1), date(2020, 3, 31))
 _PRESENT_START = date(2020, 5, 1)
@@ -80,7 +86,27 @@ def build_book(seed: int, clock: Clock, *, projects: int, blocks: int, defective
     builder.make_batches(issuing, batches)
     if defective:
         plant_each(builder.book)
+    give_to_omnibus(builder.book, clock())
     return builder.book
+
+
+def give_to_omnibus(book: Book, now: datetime) -> None:
+    """Gives some sound holdings to the omnibus account, as if they had been transferred there one day after another.
+
+    A third of them and 24 at most, spread over the book; no row changes but for its account.
+    """
+    omnibus = Account(OMNIBUS_NAME, OMNIBUS_NUMBER)
+    book.accounts[OMNIBUS_NAME] = omnibus
+    sound = [one for one in book.holdings.values() if one.defect is None and not one.buffer]
+    count = min(MOST_OMNIBUS_BLOCKS, len(sound) // 3)
+    for place in range(count):
+        block = sound[len(sound) * place // count]
+        before, block.account = block.account, omnibus
+        at = (now - timedelta(days=count - place)).replace(microsecond=0)
+        change = Change(
+            book.new_sequence(), ChangeKind.TRANSFERRED, at, replace(block), before, omnibus, reference=f"IN-{place + 1}"
+        )
+        book.changes.append(change)
 
 
 def plant_each(book: Book) -> None:

@@ -19,6 +19,10 @@ FORMER_EPOCH: Final = "VCU"
 FIRST_PRESENT_BATCH: Final = 8_173
 LAST_FORMER_BATCH: Final = 8_161
 
+OMNIBUS_NAME: Final = "HKCV Omnibus"
+OMNIBUS_NUMBER: Final = 90_420
+"""The account in which the home venue holds for its participants (綜合賬戶)."""
+
 UNLISTED_STATE: Final = ("Under Legal Review", "LEGAL_REVIEW")
 UNLISTED_PROJECT_STATUS: Final = ("Paused by Committee", "PAUSED_BY_COMMITTEE")
 
@@ -71,6 +75,14 @@ class Account:
 
     name: str
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why units may not move: the reason, and who ordered it where somebody did."""
+
+    reason: str
+    authority: str | None = None
 
 
 @dataclass(slots=True)
@@ -185,7 +197,11 @@ class Batch(Entry):
 
 @dataclass(slots=True)
 class Block(Entry):
-    """A range of one batch that is held, retired or cancelled. ``acted`` is when it was retired or cancelled."""
+    """A range of one batch that is held, retired or cancelled.
+
+    ``acted`` is when it was retired or cancelled. While it is held, ``hold`` stops it, and ``locked`` names the
+    operation that it waits for.
+    """
 
     batch: Batch
     first: int
@@ -199,6 +215,8 @@ class Block(Entry):
     beneficiary: str | None = None
     reason: str | None = None
     details: str | None = None
+    hold: Hold | None = None
+    locked: str | None = None
 
     @property
     def quantity(self) -> int:
@@ -222,7 +240,45 @@ class Block(Entry):
     @property
     def shown_state(self) -> tuple[str, str]:
         """The state word and code of a holding's row."""
-        return UNLISTED_STATE if self.defect is Defect.UNKNOWN_STATE else ("Active", "ACTIVE")
+        if self.defect is Defect.UNKNOWN_STATE:
+            return UNLISTED_STATE
+        return ("Active", "ACTIVE") if self.hold is None else ("On Hold", "ON_HOLD")
+
+
+class ChangeKind(StrEnum):
+    """What happened to units in an account, in the word of the account's statement."""
+
+    ISSUED = "Issuance"
+    TRANSFERRED = "Transfer"
+    RETIRED = "Retirement"
+    CANCELLED = "Cancellation"
+    HELD = "Hold"
+    LIFTED = "Hold Released"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened to a block; the history of the accounts.
+
+    Args:
+        sequence: its place among everything that happened.
+        kind: what happened.
+        at: when.
+        block: the block as it was then.
+        account: whose units it concerned; of a transfer, whose they were before.
+        target: of a transfer, whose they are now.
+        operation: the registry's number of the operation that did it, and a line number; None where nobody asked.
+        reference: what the account's holder called that operation.
+    """
+
+    sequence: int
+    kind: ChangeKind
+    at: datetime
+    block: Block
+    account: Account
+    target: Account | None = None
+    operation: str | None = None
+    reference: str | None = None
 
 
 def serial_middle(epoch: str, project: Project, origin: str, letters: str, *, scoped: bool) -> str:

@@ -1,7 +1,8 @@
-"""A stand-in of the Verra registry: its book behind the platform's public reports.
+"""A stand-in of the Verra registry: its book behind the platform's public reports and behind our account.
 
 ``build(seed, clock)`` gives one. What it holds is in ``VerraMock.book``, and a test or a demonstration changes it
-there; what is wrong in it on purpose is listed in ``VerraMock.book.planted``, each with its reason.
+there; what is wrong in it on purpose is listed in ``VerraMock.book.planted``, each with its reason. What account
+holders ask of the registry goes through ``VerraMock.desk``; that side's shape is simulated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from adapters._platts.mock import WINDOW, Feed, PlattsMock, Standard
 from adapters._platts.mock_rows import Value
 from adapters.verra.book import Book
 from adapters.verra.book_build import build_book
-from adapters.verra.book_entries import Batch, Block, Entry, Project
+from adapters.verra.book_entries import OMNIBUS_NUMBER, Batch, Block, Entry, Project
+from adapters.verra.book_operations import Desk
 from adapters.verra.book_rows import (
     CANCELLATION_FORM,
     HOLDING_FORM,
@@ -30,6 +32,8 @@ from adapters.verra.book_rows import (
     project_row,
     retirement_row,
 )
+from adapters.verra.config import ACCOUNTS_PATH, VerraConfig
+from adapters.verra.mock_accounts import AccountsMock
 from gateway.kit.clock import Clock
 
 REGISTRY: Final = "VERRA"
@@ -51,12 +55,20 @@ class VerraMock:
 
     def __init__(self, book: Book, clock: Clock, *, seed: int, window: int = WINDOW) -> None:
         self.book = book
+        self.desk = Desk(book, clock, mute={OMNIBUS_NUMBER})
+        config = VerraConfig()
+        self.accounts = AccountsMock(
+            self.desk, str(OMNIBUS_NUMBER), config.client_id, config.client_secret.get_secret_value()
+        )
         self._platform = PlattsMock(
             registry=REGISTRY, standards=STANDARDS, feeds=feeds(book), clock=clock, seed=seed, window=window
         )
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answers one request as the registry would."""
+        if request.url.path.startswith(f"{ACCOUNTS_PATH}/"):
+            return self.accounts.handle(request)
+        self.desk.settle()
         return self._platform.handle(request)
 
 

@@ -189,12 +189,12 @@ async def tell_gone(
     """Marks the rows ``b`` of a FROM clause as gone, and tells each."""
     why = ", 'superseded', true" if superseded else ""
     await connection.execute(
-        text(f"CREATE TEMP TABLE going AS SELECT b.record_key, b.copy, b.project_id {absent}"), bound
+        text(f"CREATE TEMP TABLE going AS SELECT b.record_key, b.copy, {Layout(kind).about} AS about {absent}"), bound
     )
     await events.append_all(
         connection,
         f"SELECT '{kind}.gone', :market || '/{kind}/' || b.record_key, :actor, jsonb_build_object('pull', "
-        f"cast(:pull AS bigint), 'project', b.project_id{why}) FROM going b ORDER BY b.record_key, b.copy",
+        f"cast(:pull AS bigint), 'project', b.about{why}) FROM going b ORDER BY b.record_key, b.copy",
         bound,
     )
     gone = await connection.execute(
@@ -370,8 +370,9 @@ def _change_events(kind: RecordKind, values: dict[str, str], source: str) -> str
     return (
         f"SELECT CASE WHEN b.gone_pull IS NULL THEN '{kind}.changed' ELSE '{kind}.returned' END, "
         f":market || '/{kind}/' || b.record_key, :actor, jsonb_build_object('pull', cast(:pull AS bigint), 'project', "
-        "b.project_id, 'mapping_changed', old.mapping = new.mapping AND old.mapping_digest <> new.mapping_digest, "
-        "'changes', (SELECT coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'before', f.before, 'after', "
+        f"{Layout(kind).about}, 'mapping_changed', old.mapping = new.mapping AND old.mapping_digest <> "
+        "new.mapping_digest, 'changes', "
+        "(SELECT coalesce(jsonb_agg(jsonb_build_object('field', f.field, 'before', f.before, 'after', "
         f"f.after)), '[]') FROM (VALUES {fields}) AS f(field, before, after) WHERE f.before IS DISTINCT FROM f.after)) "
         f"FROM {source} AND (b.gone_pull IS NOT NULL OR ({before}) IS DISTINCT FROM ({after})) ORDER BY d.ordinal"
     )

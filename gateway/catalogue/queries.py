@@ -32,7 +32,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.model.vocabulary import PullStatus, RecordKind, UnitState
 from gateway.store.events import event
-from gateway.store.tables.catalogue import batch, block, drift, project, pull, pull_document, quarantine
+from gateway.store.tables.catalogue import (
+    batch,
+    block,
+    cash_balance,
+    drift,
+    holding,
+    listing,
+    project,
+    pull,
+    pull_document,
+    quarantine,
+)
 
 ROWS_LIMIT: Final = 10_000
 READ: Final = (PullStatus.COMPLETE.value, PullStatus.INCOMPLETE.value)
@@ -40,6 +51,9 @@ ADDED: Final[Mapping[RecordKind, Table]] = {
     RecordKind.PROJECT: project,
     RecordKind.BATCH: batch,
     RecordKind.BLOCK: block,
+    RecordKind.HOLDING: holding,
+    RecordKind.LISTING: listing,
+    RecordKind.CASH_BALANCE: cash_balance,
 }
 ENDED: Final = (UnitState.RETIRED, UnitState.CANCELLED, UnitState.RETIRED_OR_CANCELLED)
 
@@ -267,9 +281,7 @@ def _added(kind: RecordKind, table: Table, pull_number: int) -> Select[Any]:
         .where(pull.c.market == table.c.market, pull.c.id < pull_number, pull.c.status.in_(READ))
         .exists()
     )
-    state = func.coalesce(table.c.state_native, table.c.state)
-    said = ["pull", literal(pull_number), "project", table.c.project_id, "state", state]
-    said += ["name", table.c.name] if kind is RecordKind.PROJECT else ["units", table.c.quantity]
+    said = ["pull", literal(pull_number), *_told(kind, table)]
     return select(
         cast(null(), BigInteger).label("id"),
         select(pull.c.finished_at).where(pull.c.id == pull_number).scalar_subquery().label("recorded_at"),
@@ -277,6 +289,19 @@ def _added(kind: RecordKind, table: Table, pull_number: int) -> Select[Any]:
         (table.c.market + f"/{kind}/" + table.c.record_key).label("subject"),
         func.jsonb_build_object(*said).label("data"),
     ).where(table.c.first_pull == pull_number, earlier)
+
+
+def _told(kind: RecordKind, table: Table) -> list[Any]:
+    """What an addition says of itself, as names and values."""
+    if kind is RecordKind.CASH_BALANCE:
+        return ["project", table.c.account, "state", table.c.currency, "minor", table.c.booked]
+    state = func.coalesce(table.c.state_native, table.c.state)
+    if kind is RecordKind.PROJECT:
+        return ["project", table.c.project_id, "state", state, "name", table.c.name]
+    about = (
+        table.c.project_id if kind is not RecordKind.LISTING else func.coalesce(table.c.project_id, table.c.instrument)
+    )
+    return ["project", about, "state", state, "units", table.c.quantity]
 
 
 async def market_of_pull(connection: AsyncConnection, pull_number: int) -> str | None:
@@ -293,7 +318,7 @@ def sentence(programme: str, change: Mapping[str, Any]) -> str:
     if kind != "project":
         who = f"{who}, {kind} {str(change['subject']).split('/', 2)[2]}"
     if verb == "added":
-        what = f", {data['units']:,} units" if "units" in data else f", {data.get('name')}"
+        what = f", {data['units']:,} units" if "units" in data else f", {data.get('name') or data.get('minor')}"
         return f"{who}: new, {data.get('state')}{what}"
     if verb == "gone" and data.get("superseded"):
         return f"{who}: its units are shown in other blocks"

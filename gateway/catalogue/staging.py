@@ -16,8 +16,8 @@ import polars as pl
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.kit.contract import RejectedRow
 from gateway.kit.files import RaggedRow
-from gateway.kit.mapping.document import SerialRule
 from gateway.kit.mapping.engine import OURS, POSITION, ROW, SOURCE, Mapped, Mapping
 from gateway.model.credits import class_id_column
 from gateway.model.records import columns
@@ -25,8 +25,28 @@ from gateway.model.vocabulary import RecordKind
 from gateway.store.database import array_text, copy_rows
 
 ROW_RAGGED: Final = "ROW_RAGGED"
+ROW_REJECTED: Final = "ROW_REJECTED"
 RAGGED_TEXT: Final = "_text"
-SQL_TYPES: Final = {pl.String: "text", pl.Int64: "bigint", pl.Date: "date", pl.Boolean: "boolean", pl.List: "text[]"}
+SQL_TYPES: Final = {
+    pl.String: "text",
+    pl.Int64: "bigint",
+    pl.Date: "date",
+    pl.Boolean: "boolean",
+    pl.List: "text[]",
+    pl.Datetime: "timestamptz",
+}
+STAGED: Final = (
+    RecordKind.PROJECT,
+    RecordKind.BATCH,
+    RecordKind.BLOCK,
+    RecordKind.HOLDING,
+    RecordKind.LISTING,
+    RecordKind.CASH_BALANCE,
+)
+"""What the catalogue keeps. Movements and trades are read by those who need them, and are not kept here."""
+
+CLASSED: Final = (RecordKind.BLOCK, RecordKind.HOLDING)
+"""Records of units: each has the name of its credit class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +57,27 @@ class Layout:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The record's columns and their SQL types; a block also has its class."""
+        """The record's columns and their SQL types; a record of units also has its class."""
         typed = {name: SQL_TYPES[type(dtype)] for name, dtype in columns(self.kind).items()}
-        return typed | ({"class_id": "text"} if self.kind is RecordKind.BLOCK else {})
+        return typed | ({"class_id": "text"} if self.kind in CLASSED else {})
+
+    @property
+    def about(self) -> str:
+        """What a change of a known row ``b`` is told of, as SQL: its project, else what stands for it."""
+        match self.kind:
+            case RecordKind.LISTING:
+                return "coalesce(b.project_id, b.instrument)"
+            case RecordKind.CASH_BALANCE:
+                return "b.account"
+            case _:
+                return "b.project_id"
 
 
 def said_by(mapping: Mapping) -> list[str]:
     """The columns that a mapping fills, in the order of its record."""
     document = mapping.document
-    given = {target for rule in document.fields.values() if isinstance(rule, SerialRule) for target in rule.gives}
-    said = document.fields.keys() | given | ({"quantity_unit"} if document.quantity_unit else set())
-    if document.record is RecordKind.BLOCK:
+    said = document.fields.keys() | document.given().keys() | ({"quantity_unit"} if document.quantity_unit else set())
+    if document.record in CLASSED:
         said = said | {"class_id"}
     return [name for name in Layout(document.record).columns if name in said]
 
@@ -58,7 +88,7 @@ async def create(connection: AsyncConnection) -> None:
     ``standing``: the row waited in quarantine while later pulls still showed it. ``outdated``: a newer source knows
     nothing of it, so it is not added.
     """
-    for kind in RecordKind:
+    for kind in STAGED:
         typed = ", ".join(f'"{name}" {sql}' for name, sql in Layout(kind).columns.items())
         await connection.execute(
             text(
@@ -113,8 +143,10 @@ async def add_accepted(
     kind = mapping.document.record
     rows = mapped.rows.join(table.select(ROW, SOURCE, POSITION), on=ROW, how="left", maintain_order="left")
     rows = rows.with_columns(record_key=_record_key(kind))
-    if kind is RecordKind.BLOCK:
-        rows = rows.with_columns(class_id=class_id_column(programme))
+    if kind in CLASSED:
+        own = pl.lit(programme)
+        said = pl.coalesce("programme", own) if kind is RecordKind.HOLDING else own
+        rows = rows.with_columns(class_id=class_id_column(said))
     staged = rows.select(
         pl.lit(mapping.name).alias("mapping"),
         "record_key",
@@ -125,6 +157,28 @@ async def add_accepted(
         pl.col(POSITION).alias("position"),
     )
     await copy_rows(connection, f"stage_{kind}", staged)
+
+
+async def add_rejected(
+    connection: AsyncConnection, mapping: Mapping, rejected: Iterable[RejectedRow], source: int
+) -> pl.DataFrame:
+    """Stages records that a market's own schema refuses, as their text; returns them."""
+    listed = [
+        quarantine_row(
+            mapping.name,
+            None,
+            {RAGGED_TEXT: one.text},
+            [{"code": ROW_REJECTED, "field": None, "found": one.reason}],
+            source,
+            one.position,
+        )
+        for one in rejected
+    ]
+    if not listed:
+        return pl.DataFrame()
+    quarantined = pl.DataFrame(listed, orient="row", schema_overrides={"native_key": pl.String})
+    await copy_rows(connection, "stage_quarantine", quarantined)
+    return quarantined
 
 
 async def add_ragged(
@@ -215,7 +269,19 @@ def reasons_by_row(defects: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
 def _record_key(kind: RecordKind) -> pl.Expr:
     if kind is RecordKind.PROJECT:
         return pl.col("project_id")
+    if kind is RecordKind.CASH_BALANCE:
+        return pl.format("{} {}", "account", "currency")
+    if kind is RecordKind.LISTING:
+        return pl.coalesce("native_key", pl.format("{} {}", "instrument", "side"))
     ranged = pl.format("{}:{}-{}", "space", "first", "last")
+    if kind is RecordKind.HOLDING:
+        whole_class = pl.format("{} {}..{} {}", "project_id", "vintage_start", "vintage_end", "unit_kind")
+        held = (
+            pl.when(pl.col("first").is_not_null())
+            .then(ranged)
+            .otherwise(pl.coalesce("native_key", "serial", whole_class))
+        )
+        return pl.format("{} {}", "account", held)
     return pl.when(pl.col("first").is_not_null()).then(ranged).otherwise(pl.coalesce("native_key", "serial"))
 
 

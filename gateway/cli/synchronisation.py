@@ -16,7 +16,7 @@ from gateway.model.errors import GatewayError
 if TYPE_CHECKING:
     from gateway.app import Application
     from gateway.catalogue.queries import Answer
-    from gateway.catalogue.sync import Synced
+    from gateway.catalogue.reports import Synced
     from gateway.markets.linked import LinkedMarket
     from gateway.settings import Settings
     from gateway.store.database import Database

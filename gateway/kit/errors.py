@@ -11,6 +11,7 @@
         AccessDenied     credentials or permission; the adapter pauses, a person is told once
         Rejected         the market said no, finally, with its own code
         ContractBreach   the market sent what it never promised; quarantine, report
+      WebhookRefused     a pushed event that is not the market's; answered without detail
 
 An adapter raises only these. It retries nothing itself, and never catches cancellation.
 """
@@ -74,3 +75,15 @@ class Rejected(AdapterError):
 
 class ContractBreach(AdapterError):
     """The market sent something that its contract does not have."""
+
+
+class WebhookRefused(GatewayError):
+    """A webhook is not to be believed. There is one kind and no detail: whoever forged it learns nothing.
+
+    Args:
+        why: for our own log, never for the answer.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__("the webhook was refused")

@@ -11,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from gateway.kit.clock import Clock
-from gateway.kit.contract import ParsesExports, ReadsCatalogue
+from gateway.kit.contract import ParsesExports, PublishesOffers, ReadsCatalogue, ReadsHoldings, ReadsListings
 from gateway.kit.manifest import AdapterFactory, Manifest
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
@@ -48,6 +48,10 @@ class LinkedMarket:
             self.compiled[name] = FieldMapping(name, self.library)
         return self.compiled[name]
 
+    def capabilities(self) -> frozenset[str]:
+        """What its adapter offers."""
+        return self.manifest.capabilities()
+
     def reads_catalogue(self) -> ReadsCatalogue:
         """The adapter as a reader of its catalogue. Raises CapabilityMissing when it is none."""
         return cast("ReadsCatalogue", self._offering("ReadsCatalogue"))
@@ -56,8 +60,20 @@ class LinkedMarket:
         """The adapter as a reader of downloaded files. Raises CapabilityMissing when it is none."""
         return cast("ParsesExports", self._offering("ParsesExports"))
 
+    def reads_holdings(self) -> ReadsHoldings:
+        """The adapter as a reader of our holdings there. Raises CapabilityMissing when it is none."""
+        return cast("ReadsHoldings", self._offering("ReadsHoldings"))
+
+    def reads_listings(self) -> ReadsListings:
+        """The adapter as a reader of what the venue lists. Raises CapabilityMissing when it is none."""
+        return cast("ReadsListings", self._offering("ReadsListings"))
+
+    def publishes_offers(self) -> PublishesOffers:
+        """The adapter as a publisher of our offers. Raises CapabilityMissing when it is none."""
+        return cast("PublishesOffers", self._offering("PublishesOffers"))
+
     def _offering(self, capability: str) -> object:
-        offered = self.manifest.capabilities()
+        offered = self.capabilities()
         if capability not in offered:
             raise CapabilityMissing(
                 f"the adapter of {self.name} does not offer {capability}; it offers {', '.join(sorted(offered))}"

@@ -48,7 +48,7 @@ def distinguishing(labels: Iterable[str]) -> list[str]:
     return sorted({label for label in labels if not label.startswith(DESCRIBING_LABELS)})
 
 
-def class_id_column(programme: str) -> pl.Expr:
+def class_id_column(programme: pl.Expr) -> pl.Expr:
     """The class name of every row of a table with a block's columns; the same text as :attr:`CreditClass.class_id`."""
     labels = (
         pl.col("labels")
@@ -59,7 +59,7 @@ def class_id_column(programme: str) -> pl.Expr:
     )
     head = pl.format(
         "{}-{} {}..{} {}",
-        pl.lit(programme),
+        programme,
         pl.col("project_id"),
         pl.col("vintage_start").dt.to_string("%Y-%m-%d"),
         pl.col("vintage_end").dt.to_string("%Y-%m-%d"),

@@ -15,6 +15,12 @@ class RecordKind(StrEnum):
     PROJECT = "project"
     BATCH = "batch"
     BLOCK = "block"
+    HOLDING = "holding"
+    MOVEMENT = "movement"
+    LISTING = "listing"
+    TRADE = "trade"
+    CASH_BALANCE = "cash_balance"
+    CASH_MOVEMENT = "cash_movement"
 
 
 class UnitState(StrEnum):
@@ -30,6 +36,87 @@ class UnitState(StrEnum):
     RETIRED = "retired"
     CANCELLED = "cancelled"
     RETIRED_OR_CANCELLED = "retired_or_cancelled"
+
+
+class Direction(StrEnum):
+    """Which way something moved, seen from the account; ``NONE`` for a change of state alone (a freeze)."""
+
+    IN = "in"
+    OUT = "out"
+    NONE = "none"
+
+
+class MovementKind(StrEnum):
+    """What moved units.
+
+    ``OFFSET`` is CCER's 抵销, use against an obligation, and stays distinct from ``RETIREMENT`` (自愿注销, voluntary)
+    and ``CANCELLATION`` (强制注销, forced, or a programme's own). ``EARMARK`` and ``RELEASE`` are a venue's deposit and
+    withdrawal.
+    """
+
+    ISSUANCE = "issuance"
+    TRANSFER = "transfer"
+    EARMARK = "earmark"
+    RELEASE = "release"
+    DELIVERY = "delivery"
+    RETIREMENT = "retirement"
+    OFFSET = "offset"
+    CANCELLATION = "cancellation"
+    CONVERSION = "conversion"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+
+
+class MovementState(StrEnum):
+    """How far a movement has come at its market."""
+
+    PENDING = "pending"
+    FINAL = "final"
+    REJECTED = "rejected"
+
+
+class Side(StrEnum):
+    """Of which side of a market a listing is."""
+
+    SELL = "sell"
+    BUY = "buy"
+
+
+class Firmness(StrEnum):
+    """Whether what is shown can be traded as shown (``FIRM``, 實盤) or only tells of it (``INDICATIVE``, 參考)."""
+
+    FIRM = "firm"
+    INDICATIVE = "indicative"
+
+
+class ListingState(StrEnum):
+    """What a listing is."""
+
+    OPEN = "open"
+    HALTED = "halted"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class TradeState(StrEnum):
+    """What a trade is."""
+
+    EXECUTED = "executed"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+
+
+class CashKind(StrEnum):
+    """What moves cash at a settlement bank; ``REMIT`` takes renminbi over the border."""
+
+    PAY_IN = "pay_in"
+    PAY_OUT = "pay_out"
+    HOLD = "hold"
+    COMMIT = "commit"
+    RELEASE = "release"
+    CONVERT = "convert"
+    REMIT = "remit"
+    FEE = "fee"
 
 
 class ProjectState(StrEnum):

@@ -99,7 +99,10 @@ def test_one_of_a_third_party_is_found_beside_them(monkeypatch: pytest.MonkeyPat
         (f"{HERE}:OTHER_WORDS", r"catalogue_total takes \(self, name\), expected \(self, feed\)"),
         (f"{HERE}:NO_COROUTINE", "catalogue_total should be a coroutine"),
         (f"{HERE}:NOTHING", "adapter other offers no capability at all"),
-        (f"{HERE}:LATER_CONTRACT", "adapter other is written for contract 99; this program has contract 1"),
+        (
+            f"{HERE}:LATER_CONTRACT",
+            "adapter other is written for contract 99; this program has contract 2",
+        ),
         (f"{HERE}:WRONG_NAME", "calls the market 'Other/Market'; expected small letters"),
         ("adapters.verra:MANIFEST", "adapter other: its manifest calls it verra; expected one name"),
         (f"{HERE}:Half", "is type, expected a gateway.kit.manifest.Manifest"),

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from gateway.kit.contract import CAPABILITIES, CONTRACT_VERSION, Feed, Page, StatedTotal, capabilities
-from gateway.kit.manifest import Idempotency, Manifest
+from gateway.kit.capabilities import capabilities
+from gateway.kit.contract import CAPABILITIES, CONTRACT_VERSION, Feed, Page, StatedTotal
+from gateway.kit.manifest import Idempotency, Manifest, MarketRole
+from gateway.model.commands import CashOrder, CommandStatus, Retirement, Transfer
 from gateway.model.errors import ConfigurationError
 
 
@@ -52,14 +54,17 @@ def manifest_of(adapter_class: type, **changes: Any) -> Manifest:
     manifest = Manifest(
         name="test",
         title="Test",
+        role=MarketRole.REGISTRY,
+        calendar="verra",
         programme="T",
         zone="UTC",
         config_model=BaseModel,
         adapter_class=adapter_class,
         mappings="mappings.test",
         rate_limits=(),
-        idempotency=Idempotency.NONE,
+        idempotency=Idempotency.NO_COMMANDS,
         mock_factory=lambda _seed, _clock: pytest.fail("nobody asks"),
+        rehearse=lambda _seed, _clock: pytest.fail("nobody asks"),
     )
     return replace(manifest, **changes)
 
@@ -79,8 +84,8 @@ def test_a_class_has_the_capabilities_that_its_methods_make(adapter_class: type,
 
 
 def test_the_protocols_themselves_have_what_they_ask_for() -> None:
-    for name, protocol in CAPABILITIES.items():
-        assert name in capabilities(protocol)
+    for protocol in CAPABILITIES:
+        assert protocol.__name__ in capabilities(protocol)
 
 
 async def with_more_parameters(self: object, feed: str, cursor: str | None, limit: int) -> None: ...
@@ -123,3 +128,29 @@ def test_a_manifest_is_refused_for_another_contract_for_half_a_capability_and_fo
         manifest_of(changed(read_catalogue=None)).verify()
     with pytest.raises(ConfigurationError, match="adapter test offers no capability at all"):
         manifest_of(Neither).verify()
+
+
+class Commands(ReadsBoth):
+    async def move_cash(self, order: CashOrder) -> CommandStatus:
+        raise AssertionError(order)
+
+    async def cash_status(self, order: CashOrder) -> CommandStatus:
+        raise AssertionError(order)
+
+
+class Witnesses(Commands):
+    async def witness(self, order: Transfer | Retirement) -> str:
+        raise AssertionError(order)
+
+
+def test_a_manifest_says_how_its_market_treats_a_repeated_command() -> None:
+    manifest_of(Commands, idempotency=Idempotency.NATIVE).verify()
+    manifest_of(Witnesses, idempotency=Idempotency.NONE).verify()
+    with pytest.raises(ConfigurationError, match=r"idempotency is no_commands and its commands are MovesCash"):
+        manifest_of(Commands).verify()
+    with pytest.raises(ConfigurationError, match=r"idempotency is native and its commands are none"):
+        manifest_of(ReadsBoth, idempotency=Idempotency.NATIVE).verify()
+    with pytest.raises(ConfigurationError, match=r"idempotency is none; BearsWitness is expected"):
+        manifest_of(Commands, idempotency=Idempotency.NONE).verify()
+    with pytest.raises(ConfigurationError, match=r"idempotency is native; BearsWitness is expected"):
+        manifest_of(Witnesses, idempotency=Idempotency.NATIVE).verify()

@@ -67,6 +67,6 @@ def test_a_column_has_the_names_of_its_rows(rows: list[dict[str, Any]]) -> None:
         "labels": pl.List(pl.String),
     }
     table = pl.DataFrame(rows, schema=schema)
-    named = table.select(class_id_column("VCS").alias("name")).get_column("name").to_list()
+    named = table.select(class_id_column(pl.lit("VCS")).alias("name")).get_column("name").to_list()
     single = [CreditClass("VCS", **(row | {"labels": frozenset(row["labels"])})) for row in rows]
     assert named == [one.class_id for one in single]

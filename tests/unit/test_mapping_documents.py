@@ -147,7 +147,7 @@ AGREE = block_document()["agree"][0]
         (with_field("project_id", text_rule("project")), "the required field project_id cannot be descriptive"),
         (with_field("holder", text_rule("name", pattern="[0-9")), "holder: its pattern cannot be read"),
         (with_field("holder", text_rule("name", pattern="a)|(b")), "holder: its pattern cannot be read"),
-        (with_field("serial", SERIAL | {"grammar": "vera"}), "serial names the grammar vera; there are acr, car, cdm"),
+        (with_field("serial", SERIAL | {"grammar": "vera"}), "serial names the grammar vera; there are acr, car, c"),
         (
             with_field("serial", SERIAL | {"gives": GIVES | {"holder": "owner"}}),
             "holder is given by serial.owner; a serial",
@@ -178,7 +178,10 @@ AGREE = block_document()["agree"][0]
         (with_field("state", STATE | {"codes": "labels"}), "'CCB-GOLD' is no state of a block"),
         (with_field("holder", STATE | {"codes": "places"}), "holder is not descriptive, so its code list test.places"),
         (block_document(facts={"state": text_rule("status", "state")}), "state is a field and a fact"),
-        (block_document(facts={"other": SERIAL}, agree=[]), "the fact other gives fields; only a field can"),
+        (
+            block_document(facts={"other": SERIAL}, agree=[]),
+            "the fact other is a serial that gives fields; only a field can",
+        ),
         (block_document(agree=[AGREE | {"fields": ["quantity", "serial.counts"]}]), "compares serial.counts, no field"),
         (block_document(agree=[AGREE | {"fields": ["holder", "serial.batch"]}]), "compares holder, no field"),
         (
@@ -202,7 +205,7 @@ AGREE = block_document()["agree"][0]
             "it calls itself 'test.holdings', expected a name that ends in '.blocks'",
         ),
         (block_document(colour="green"), "colour: Extra inputs are not permitted"),
-        (block_document(record="unit"), "record: Input should be 'project', 'batch' or 'block'"),
+        (block_document(record="unit"), "record: Input should be 'project', 'batch', 'block', 'holding'"),
         (block_document(rows="entities"), "rows: String should match pattern"),
         ("- a\n- b\n", "the document: Input should be a valid dictionary"),
         ("", "the document: Input should be a valid dictionary"),

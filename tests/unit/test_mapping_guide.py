@@ -21,7 +21,13 @@ VERRA = Library.of_package("mappings.verra")
 RULES: dict[str, tuple[dict[str, Any], str | None]] = {
     "text": ({"pattern": "[0-9]{1,9}"}, None),
     "whole_units": ({}, None),
-    "date": ({"styles": ["iso", "day_month_year", "excel_serial"]}, None),
+    "date": ({"styles": ["iso", "day_month_year", "excel_serial", "compact", "han", "slashed"]}, None),
+    "instant": (
+        {"styles": ["iso", "iso_local", "compact_local", "epoch_milliseconds"], "zone": "Asia/Shanghai"},
+        None,
+    ),
+    "scaled": ({"scale": "2"}, None),
+    "texts": ({}, None),
     "years": ({}, None),
     "code": ({"codes": "project-status"}, "project-status"),
     "codes": ({"codes": "labels", "separator": ";"}, "labels"),
@@ -37,8 +43,11 @@ def converters() -> set[str]:
 
 
 def examples(section: str, word: str) -> list[str]:
-    found = re.search(rf"^{word}: (.*)$", section, re.MULTILINE)
-    return re.findall(r"`([^`]+)`", found[1]) if found else []
+    return [
+        text
+        for line in re.findall(rf"^{word}: (.*)$", section, re.MULTILINE)
+        for text in re.findall(r"`([^`]+)`", line)
+    ]
 
 
 def test_the_guide_has_the_converters_that_there_are() -> None:

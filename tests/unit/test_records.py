@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gateway.model.money import Currency
 from gateway.model.records import (
     RECORDS,
-    Batch,
     Block,
-    Project,
+    CashBalance,
+    Holding,
     columns,
     contradictions,
+    measure,
     required,
     vocabulary,
 )
@@ -92,10 +94,8 @@ def test_units_without_a_range_are_a_block_too() -> None:
 
 def test_every_record_has_a_table() -> None:
     assert set(RECORDS) == set(RecordKind)
-    assert {kind: RECORDS[kind] for kind in RecordKind} == {
-        RecordKind.PROJECT: Project,
-        RecordKind.BATCH: Batch,
-        RecordKind.BLOCK: Block,
+    assert {kind: record.__name__ for kind, record in RECORDS.items()} == {
+        kind: "".join(word.title() for word in kind.value.split("_")) for kind in RecordKind
     }
     for kind, record in RECORDS.items():
         assert list(columns(kind)) == list(record.model_fields)
@@ -174,7 +174,65 @@ def test_a_batch_is_held_to_the_same_and_a_project_to_nothing() -> None:
 
 
 def test_an_annotation_without_a_column_type_is_refused() -> None:
-    from gateway.model import records
+    from gateway.model.records import tables
 
     with pytest.raises(TypeError, match="no column type for <class 'float'>"):
-        records._column_type(float)
+        tables._column_type(float)
+
+
+HOLDING: dict[str, Any] = dict.fromkeys(columns(RecordKind.HOLDING)) | {
+    "account": "HK-1",
+    "quantity": 10,
+    "quantity_unit": QuantityUnit.TONNE,
+    "project_id": "1340",
+    "unit_kind": "VCU",
+    "vintage_start": dt.date(2020, 1, 1),
+    "vintage_end": dt.date(2020, 12, 31),
+    "state": UnitState.ACTIVE,
+}
+_PARTS = st.one_of(st.none(), st.integers(-1, 6))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "quantity": st.integers(-1, 9),
+                **dict.fromkeys(("available", "earmarked", "pledged", "frozen", "in_transit"), _PARTS),
+            }
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_the_parts_of_a_holding_never_exceed_it(cases: list[dict[str, Any]]) -> None:
+    schema: dict[str, Any] = columns(RecordKind.HOLDING)
+    table = pl.DataFrame([HOLDING | case for case in cases], schema=schema)
+    rules = contradictions(RecordKind.HOLDING)
+    wrong = table.select(pl.any_horizontal(one.present.fill_null(value=False) for one in rules)).to_series()
+    for case, refused in zip(cases, wrong, strict=True):
+        try:
+            Holding(**(HOLDING | case))
+        except ValidationError:
+            assert refused, case
+        else:
+            assert not refused, case
+
+
+def test_a_cash_balance_is_what_is_available_and_what_is_held() -> None:
+    rules = {one.code: one for one in contradictions(RecordKind.CASH_BALANCE)}
+    table = pl.DataFrame({"booked": [10, 10], "available": [7, 7], "held": [3, 4]})
+    assert table.select(rules["BALANCE_TORN"].present).to_series().to_list() == [False, True]
+    balance: dict[str, Any] = {"account": "A", "currency": Currency.HKD, "booked": 10, "available": 7, "holder": None}
+    assert CashBalance(**balance, held=3).held == 3
+    with pytest.raises(ValidationError, match="booked 10 differs from available 7 and held 4"):
+        CashBalance(**balance, held=4)
+
+
+def test_what_a_stated_total_sums() -> None:
+    assert {kind.value: measure(kind) for kind in RecordKind if measure(kind) != "quantity"} == {
+        "project": None,
+        "cash_balance": "booked",
+        "cash_movement": "amount",
+    }

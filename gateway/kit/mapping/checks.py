@@ -22,6 +22,7 @@ from gateway.kit.mapping.document import (
     Rule,
     SerialRule,
     TextRule,
+    YearsRule,
 )
 from gateway.model.records import columns, required, vocabulary
 from gateway.model.serials import GRAMMARS
@@ -64,7 +65,7 @@ def probe(rule: Rule, codes: Mapping[str, CodeList]) -> Converted:
 
 def _field_faults(document: MappingDocument) -> Iterator[str]:
     known, needed = columns(document.record), required(document.record)
-    given = [target for rule in _serials(document).values() for target in rule.gives]
+    given = [target for rule in _givers(document).values() for target in rule.gives]
     for name in (*document.fields, *given):
         if name not in known:
             yield f"{name} is no field of a {document.record}; its fields are {', '.join(known)}"
@@ -90,7 +91,7 @@ def _rule_faults(document: MappingDocument) -> Iterator[str]:
         if isinstance(rule, SerialRule) and rule.grammar not in GRAMMARS:
             yield f"{name} names the grammar {rule.grammar}; there are {', '.join(sorted(GRAMMARS))}"
         if isinstance(rule, SerialRule) and rule.gives and name in document.facts:
-            yield f"the fact {name} gives fields; only a field can"
+            yield f"the fact {name} is a serial that gives fields; only a field can"
 
 
 def _path_faults(document: MappingDocument) -> Iterator[str]:
@@ -105,7 +106,7 @@ def _path_faults(document: MappingDocument) -> Iterator[str]:
 
 
 def _gift_faults(document: MappingDocument, tried: Mapping[str, Converted]) -> Iterator[str]:
-    for name, rule in _serials(document).items():
+    for name, rule in _givers(document).items():
         for target, fact in rule.gives.items():
             if fact not in tried[name].facts:
                 yield f"{target} is given by {name}.{fact}; a serial says {', '.join(sorted(tried[name].facts))}"
@@ -114,7 +115,7 @@ def _gift_faults(document: MappingDocument, tried: Mapping[str, Converted]) -> I
 def _column_faults(document: MappingDocument, tried: Mapping[str, Converted]) -> Iterator[str]:
     known = columns(document.record)
     made = {name: (tried[name].values.dtype, f"converter {rule.convert}") for name, rule in document.fields.items()}
-    for name, rule in _serials(document).items():
+    for name, rule in _givers(document).items():
         made |= {target: (tried[name].facts[fact].dtype, f"fact {fact}") for target, fact in rule.gives.items()}
     for name, (dtype, maker) in made.items():
         if dtype != known[name]:
@@ -145,7 +146,7 @@ def _word_faults(document: MappingDocument, codes: Mapping[str, CodeList]) -> It
 
 
 def _agreement_faults(document: MappingDocument, tried: Mapping[str, Converted]) -> Iterator[str]:
-    filled = document.fields.keys() | {target for rule in _serials(document).values() for target in rule.gives}
+    filled = document.fields.keys() | {target for rule in _givers(document).values() for target in rule.gives}
     known = {name: dtype for name, dtype in columns(document.record).items() if name in filled}
     facts = {f"{name}.{fact}": series.dtype for name, one in tried.items() for fact, series in one.facts.items()}
     facts |= {name: tried[name].values.dtype for name in document.facts}
@@ -162,10 +163,18 @@ def _agreement_faults(document: MappingDocument, tried: Mapping[str, Converted])
             yield f"{one.code} compares {left} with {right}"
 
 
-def _serials(document: MappingDocument) -> dict[str, SerialRule]:
-    return {name: rule for name, rule in document.fields.items() if isinstance(rule, SerialRule)}
+def _givers(document: MappingDocument) -> dict[str, SerialRule | YearsRule]:
+    """The rules that fill other fields too."""
+    return {name: rule for name, rule in document.rules().items() if isinstance(rule, SerialRule | YearsRule)}
 
 
 def _kind(dtype: pl.DataType | None) -> str:
-    words = {pl.String: "text", pl.Int64: "a whole number", pl.Int32: "a year", pl.Date: "a day", pl.Boolean: "a flag"}
+    words = {
+        pl.String: "text",
+        pl.Int64: "a whole number",
+        pl.Int32: "a year",
+        pl.Date: "a day",
+        pl.Boolean: "a flag",
+        pl.Datetime: "an instant",
+    }
     return words.get(type(dtype), "a list of words")  # type: ignore[arg-type]

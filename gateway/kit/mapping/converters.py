@@ -12,16 +12,20 @@ from typing import Final
 
 import polars as pl
 
+from gateway.kit.decoding import Undecodable, decode_json
 from gateway.kit.mapping.document import (
     CodeList,
     CodeRule,
     CodesRule,
     DateRule,
     FlagRule,
+    InstantRule,
     PresenceRule,
+    ScaledRule,
     SerialRule,
     SourceRule,
     TextRule,
+    TextsRule,
     WholeUnitsRule,
     YearsRule,
     folded,
@@ -42,6 +46,16 @@ DAY_MONTH_YEAR: Final = r"^[0-9]{2}/[0-9]{2}/(?:19|2[01])[0-9]{2}$"
 EXCEL_SERIAL: Final = r"^[1-9][0-9]{4}$"
 EXCEL_EPOCH_DAYS: Final = -25569
 """Days from 1970-01-01 to Excel's day 0, 1899-12-30: right for every day after its imagined 29 February 1900."""
+COMPACT: Final = r"^(?:19|2[01])[0-9]{6}$"
+HAN: Final = r"^((?:19|2[01])[0-9]{2})年([0-9]{1,2})月([0-9]{1,2})日$"
+SLASHED: Final = r"^((?:19|2[01])[0-9]{2})/([0-9]{1,2})/([0-9]{1,2})$"
+TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
+ISO_INSTANT: Final = rf"^(?:19|2[01])[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}[T ]{TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
+ISO_LOCAL: Final = rf"^(?:19|2[01])[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}[T ]{TIME}$"
+COMPACT_LOCAL: Final = r"^(?:19|2[01])[0-9]{6}(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]$"
+EPOCH_MILLISECONDS: Final = r"^[1-9][0-9]{11,12}$"
+DECIMAL: Final = r"^(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.[0-9]+)?$"
+DECIMAL_DIGITS: Final = 18
 YEARS: Final = r"^(?P<first>(?:19|2[01])[0-9]{2})(?: {0,3}- {0,3}(?P<last>(?:19|2[01])[0-9]{2}))?$"
 
 DISTINCT_WORTH: Final = 4
@@ -95,8 +109,8 @@ def convert(rule: SourceRule, texts: pl.Series, codes: CodeList | None) -> Conve
     match rule:
         case SerialRule():
             return _serial(cleaned(texts), rule)
-        case WholeUnitsRule(zero=zero):
-            return _converted(_whole_units(cleaned(texts), zero=zero))
+        case WholeUnitsRule() | ScaledRule() | InstantRule():
+            return _converted(_of_many_values(rule, cleaned(texts)))
         case TextRule():
             return _text(texts, rule.pattern)
         case DateRule(styles=styles):
@@ -105,10 +119,23 @@ def convert(rule: SourceRule, texts: pl.Series, codes: CodeList | None) -> Conve
             return by_distinct(texts, _of_few_words(rule, codes))
 
 
+def _of_many_values(rule: WholeUnitsRule | ScaledRule | InstantRule, texts: pl.Series) -> pl.DataFrame:
+    """Columns that seldom repeat themselves."""
+    match rule:
+        case WholeUnitsRule(zero=zero):
+            return _whole_units(texts, zero=zero)
+        case ScaledRule(scale=scale):
+            return _scaled(texts, scale)
+        case InstantRule(styles=styles, zone=zone):
+            return _instant(texts, styles, zone)
+
+
 def _of_few_words(
-    rule: YearsRule | CodeRule | CodesRule | PresenceRule | FlagRule, codes: CodeList | None
+    rule: YearsRule | TextsRule | CodeRule | CodesRule | PresenceRule | FlagRule, codes: CodeList | None
 ) -> Conversion:
     match rule:
+        case TextsRule(separator=separator):
+            return lambda text: _texts(text, separator)
         case YearsRule():
             return _years
         case PresenceRule():
@@ -166,8 +193,95 @@ def _date(texts: pl.Series, styles: tuple[str, ...]) -> pl.DataFrame:
     if "excel_serial" in styles:
         days = pl.when(text.str.contains(EXCEL_SERIAL)).then(text).cast(pl.Int32) + EXCEL_EPOCH_DAYS
         readings.append(days.cast(pl.Date))
+    if "compact" in styles:
+        readings.append(_exactly(pl.when(text.str.contains(COMPACT)).then(text), "%Y%m%d"))
+    readings += [_of_parts(text, pattern) for style, pattern in (("han", HAN), ("slashed", SLASHED)) if style in styles]
     value = pl.coalesce(readings)
     return _select(texts, value, value.is_not_null())
+
+
+def _of_parts(text: pl.Expr, pattern: str) -> pl.Expr:
+    """A date whose month and day may be written with one digit."""
+    year, month, day = (text.str.extract(pattern, part).str.zfill(2) for part in (1, 2, 3))
+    return _exactly(pl.format("{}-{}-{}", year, month, day), "%Y-%m-%d")
+
+
+def _instant(texts: pl.Series, styles: tuple[str, ...], zone: str | None) -> pl.DataFrame:
+    text = pl.col("text")
+    readings = []
+    if "iso" in styles:
+        written = pl.when(text.str.contains(ISO_INSTANT)).then(
+            text.str.replace(" ", "T", literal=True)
+            .str.replace(r"Z$", "+00:00")
+            .str.replace(r"([+-][0-9]{2})([0-9]{2})$", "${1}:${2}")
+            .str.replace(r"T([0-9]{2}:[0-9]{2})([+-])", "T${1}:00${2}")
+        )
+        sound = _sound_offset(written) & _real_day(text.str.slice(0, 10), "%Y-%m-%d")
+        read = pl.when(sound).then(written).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False, time_unit="us")
+        readings.append(read.dt.convert_time_zone("UTC"))
+    if "iso_local" in styles:
+        local = pl.when(text.str.contains(ISO_LOCAL) & _real_day(text.str.slice(0, 10), "%Y-%m-%d")).then(
+            text.str.replace(" ", "T", literal=True).str.replace(r"T([0-9]{2}:[0-9]{2})$", "T${1}:00")
+        )
+        readings.append(_in_zone(local.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), zone))
+    if "compact_local" in styles:
+        local = pl.when(text.str.contains(COMPACT_LOCAL) & _real_day(text.str.slice(0, 8), "%Y%m%d")).then(text)
+        readings.append(_in_zone(local.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us"), zone))
+    if "epoch_milliseconds" in styles:
+        count = pl.when(text.str.contains(EPOCH_MILLISECONDS)).then(text).cast(pl.Int64, strict=False)
+        readings.append(pl.from_epoch(count, "ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    value = pl.coalesce(readings)
+    return _select(texts, value, value.is_not_null())
+
+
+def _real_day(text: pl.Expr, style: str) -> pl.Expr:
+    return text.str.to_date(style, strict=False).dt.to_string(style) == text
+
+
+def _sound_offset(written: pl.Expr) -> pl.Expr:
+    """No place on earth is further from UTC than fourteen hours."""
+    hours = written.str.extract(r"[+-]([0-9]{2}):[0-9]{2}$", 1).cast(pl.Int32, strict=False)
+    minutes = written.str.extract(r"[+-][0-9]{2}:([0-9]{2})$", 1).cast(pl.Int32, strict=False)
+    return (minutes < 60) & (hours * 60 + minutes <= 14 * 60)
+
+
+def _in_zone(local: pl.Expr, zone: str | None) -> pl.Expr:
+    assert zone is not None
+    return local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null").dt.convert_time_zone("UTC")
+
+
+def _scaled(texts: pl.Series, scale: int) -> pl.DataFrame:
+    """By text, because a cast to Decimal rounds silently."""
+    text = pl.col("text")
+    plain = text.str.replace_all(",", "", literal=True)
+    whole = plain.str.extract(r"^([0-9]+)", 1)
+    places = plain.str.extract(r"\.([0-9]+)$", 1).fill_null("").str.strip_chars_end("0")
+    number = pl.concat_str(whole, places.str.pad_end(scale, "0")).cast(pl.Int64, strict=False)
+    fits = (places.str.len_bytes() <= scale) & (whole.str.len_bytes() + scale <= DECIMAL_DIGITS)
+    return _select(texts, number, text.str.contains(DECIMAL) & fits & number.is_not_null())
+
+
+def _texts(texts: pl.Series, separator: str | None) -> pl.DataFrame:
+    values: list[list[str] | None] = []
+    refused: list[str | None] = []
+    for text in texts:
+        words = [] if text is None else _split(text, separator)
+        values.append(words)
+        refused.append(UNREADABLE if words is None else None)
+    return pl.DataFrame([pl.Series("values", values, pl.List(pl.String)), pl.Series("refused", refused, pl.String)])
+
+
+def _split(text: str, separator: str | None) -> list[str] | None:
+    """The texts in one, empty ones left out; None for what is no JSON array of texts."""
+    if separator is not None:
+        return [word for word in (part.strip() for part in text.split(separator)) if word]
+    try:
+        found = decode_json(text.encode())
+    except Undecodable:
+        return None
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        return None
+    return [str(word) for word in found]
 
 
 def _exactly(text: pl.Expr, style: str) -> pl.Expr:
@@ -181,7 +295,8 @@ def _years(texts: pl.Series) -> pl.DataFrame:
     first = parts.struct.field("first").cast(pl.Int32, strict=False)
     last = pl.coalesce(parts.struct.field("last").cast(pl.Int32, strict=False), first)
     fine = first.is_not_null() & (first <= last)
-    return _select(texts, pl.col("text"), fine, first_year=first, last_year=last)
+    days = {"first_day": pl.date(first, 1, 1), "last_day": pl.date(last, 12, 31)}
+    return _select(texts, pl.col("text"), fine, first_year=first, last_year=last, **days)
 
 
 def _presence(texts: pl.Series, rule: PresenceRule) -> pl.DataFrame:

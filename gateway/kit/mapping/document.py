@@ -12,9 +12,19 @@ import importlib.resources
 import re
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.model.errors import ConfigurationError
 from gateway.model.vocabulary import FieldClass, QuantityUnit, RecordKind
@@ -31,6 +41,11 @@ WORD: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """A word of ours; no plus sign, which joins labels in the name of a credit class."""
 
 Document = TypeVar("Document", "MappingDocument", "CodeList")
+
+
+def _whole(value: object) -> object:
+    """A number of a document, where every word is text; anything else is left to the field to refuse."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4 else value
 
 
 class _Part(BaseModel):
@@ -66,13 +81,55 @@ class DateRule(_Rule):
     """A calendar day of 1900 to 2199 in one of the named styles; a time of day behind an ISO day is left out."""
 
     convert: Literal["date"]
-    styles: tuple[Literal["iso", "day_month_year", "excel_serial"], ...] = Field(min_length=1)
+    styles: tuple[Literal["iso", "day_month_year", "excel_serial", "compact", "han", "slashed"], ...] = Field(
+        min_length=1, description="compact: 20260715; han: 2026年7月15日; slashed: 2026/7/15."
+    )
+
+
+class InstantRule(_Rule):
+    """An instant, kept as UTC. ``iso`` carries its offset; the local styles are read in ``zone``.
+
+    A local time that the zone skips or has twice is refused, not guessed.
+    """
+
+    convert: Literal["instant"]
+    styles: tuple[Literal["iso", "iso_local", "compact_local", "epoch_milliseconds"], ...] = Field(
+        min_length=1, description="iso_local: 2026-07-15 10:30:00; compact_local: 20260715103000."
+    )
+    zone: str | None = None
+
+    @model_validator(mode="after")
+    def _zone_where_needed(self) -> Self:
+        local = any(style.endswith("_local") for style in self.styles)
+        if local != (self.zone is not None):
+            raise ValueError("expected a zone exactly where a style is local")
+        if self.zone is not None and self.zone not in available_timezones():
+            raise ValueError(f"found the zone {self.zone!r}; expected one of the IANA database, as in Asia/Hong_Kong")
+        return self
+
+
+class ScaledRule(_Rule):
+    """A decimal as a whole number of ``10 ** -scale``: with scale 2, ``1,234.5`` is 123450. Never rounded."""
+
+    convert: Literal["scaled"]
+    scale: Annotated[int, BeforeValidator(_whole)] = Field(ge=0, le=12)
+
+
+class TextsRule(_Rule):
+    """Several texts in one: parted by ``separator``, or without one a JSON array of texts."""
+
+    convert: Literal["texts"]
+    separator: str | None = Field(default=None, min_length=1)
 
 
 class YearsRule(_Rule):
-    """A year or a span of years (``2024``, ``2003 - 2004``); gives the facts ``first_year`` and ``last_year``."""
+    """A year or a span of years (``2024``, ``2003 - 2004``), read as whole calendar years.
+
+    Gives the facts ``first_year``, ``last_year``, ``first_day`` and ``last_day``; ``gives`` fills fields from them.
+    """
 
     convert: Literal["years"]
+    gives: dict[str, str] = Field(default_factory=dict)
 
 
 class CodeRule(_Rule):
@@ -123,7 +180,18 @@ class ConstantRule(_Part):
 
 
 SourceRule = (
-    TextRule | WholeUnitsRule | DateRule | YearsRule | CodeRule | CodesRule | PresenceRule | FlagRule | SerialRule
+    TextRule
+    | TextsRule
+    | WholeUnitsRule
+    | ScaledRule
+    | DateRule
+    | InstantRule
+    | YearsRule
+    | CodeRule
+    | CodesRule
+    | PresenceRule
+    | FlagRule
+    | SerialRule
 )
 Rule = Annotated[SourceRule | ConstantRule, Field(discriminator="convert")]
 
@@ -153,8 +221,8 @@ class MappingDocument(_Part):
     record: RecordKind
     rows: str | None = Field(
         default=None,
-        pattern=r"^[^\[\].]*\[\]$",
-        description="In JSON: the member that holds the rows, as in entities[].",
+        pattern=r"^(?:(?:[^\[\].]+(?:\[\])?\.)*[^\[\].]+)?\[\]$",
+        description="In JSON: the path to the rows, as in entities[], data.items[] or positions[].blocks[].",
     )
     recognise: tuple[str, ...] = Field(default=(), description="In a file: the headings that tell it from others.")
     native_key: str | None = Field(default=None, description="The path of the market's own id of a row.")
@@ -163,6 +231,15 @@ class MappingDocument(_Part):
     facts: dict[str, Rule] = Field(default_factory=dict, description="Read only to be compared.")
     agree: tuple[Agreement, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+
+    def given(self) -> dict[str, tuple[str, str]]:
+        """The fields that a rule fills besides its own: field to the rule's name and its fact."""
+        return {
+            target: (name, fact)
+            for name, rule in self.rules().items()
+            if isinstance(rule, SerialRule | YearsRule)
+            for target, fact in rule.gives.items()
+        }
 
     def rules(self) -> dict[str, Rule]:
         """Every rule by its name: the record's fields, and the facts that are only compared."""

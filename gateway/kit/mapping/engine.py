@@ -27,7 +27,7 @@ from gateway.kit.mapping.document import (
     SerialRule,
 )
 from gateway.model.errors import ConfigurationError
-from gateway.model.records import columns, contradictions, required
+from gateway.model.records import columns, contradictions, measure, required
 from gateway.model.vocabulary import FieldClass
 
 ROW: Final = "_row"
@@ -97,12 +97,7 @@ class Mapping:
         if found:
             raise ConfigurationError(f"mapping document {name}.yaml: " + "; ".join(found))
         self._columns = columns(self.document.record)
-        self._given = {
-            target: (field, fact)
-            for field, rule in self.document.fields.items()
-            if isinstance(rule, SerialRule)
-            for target, fact in rule.gives.items()
-        }
+        self._given = self.document.given()
 
     @property
     def name(self) -> str:
@@ -141,7 +136,7 @@ class Mapping:
         impossible = self._contradictions(rows)
         rows = _without(rows, impossible)
         told = tuple(name for name in table.columns if name not in OURS)
-        quantity = fields.get("quantity", pl.Series([], dtype=pl.Int64))
+        quantity = fields.get(measure(self.document.record) or "", pl.Series([], dtype=pl.Int64))
         return Mapped(
             rows,
             pl.concat([*defects, impossible]).sort(ROW, maintain_order=True),
@@ -212,9 +207,10 @@ class Mapping:
         for name in sorted(required(self.document.record) - {"quantity_unit"}):
             if fields[name].null_count() == 0:
                 continue
-            source = converted[self._given[name][0] if name in self._given else name]
+            giver = self._given[name][0] if name in self._given else name
+            source = converted[giver]
             empty = fields[name].is_null() & source.refused.is_null()
-            if name in self._given:
+            if name in self._given and giver in self._columns:
                 # A serial that is not there is one defect, not one for each field that it would have given.
                 empty &= source.values.is_not_null()
             rows = table.select(ROW).filter(empty)

@@ -8,7 +8,7 @@ tells a person where it went wrong.
 
 A form's named groups are facts of :class:`~gateway.model.serials.serial.SerialFacts`, or one of
 
-- ``first``, ``last``: the unit numbers, without leading zero;
+- ``first``, ``last``: the unit numbers, without leading zero unless the form has a width;
 - ``registry``, ``epoch``: in place of the form's own, in small letters;
 - ``again_<group>``: a repetition that must equal ``<group>`` (no engine without back-references can);
 - any other name: a part of the scope.
@@ -57,12 +57,14 @@ class Form:
         registry: the registry part of the space, unless a group ``registry`` tells it.
         epoch: the epoch, unless a group ``epoch`` tells it or the caller does; empty where there is one.
         scope: the groups whose values restart the count, in order.
+        width: how many digits a unit number is written with, zeros in front; 0 where it is written as it is.
     """
 
     pieces: tuple[Piece, ...]
     registry: str
     epoch: str = ""
     scope: tuple[str, ...] = ()
+    width: int = 0
     pattern: str = field(init=False, repr=False)
     matcher: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -144,6 +146,7 @@ def _read_match(form: Form, match: re.Match[str], epoch: str | None) -> Serial |
             before=text[: match.start("first")],
             between=text[match.end("first") : match.start("last")],
             after=text[match.end("last") :],
+            width=form.width,
         ),
         facts=SerialFacts(
             **{name: groups.get(name) for name in TEXT_FACTS},

@@ -4,6 +4,9 @@ The shapes are those seen in public registry exports and pages of 2023 to 2026. 
 only three serials, all of one project, were at hand: its code ranges are wider than what was seen. Numbers of
 projects, batches and units carry no leading zero: it would be a second spelling of the same thing, and of the
 same numbering space.
+
+``ccer-simulated`` is no registry's: the national registry of China publishes no serial, and this shape is our own, for
+the account statements of its stand-in.
 """
 
 from __future__ import annotations
@@ -200,6 +203,25 @@ def _plan_vivo(kinds: str, expected: str, tail: Piece, epoch: str) -> Form:
 _PLAN_VIVO_PLATTS = _plan_vivo("rPVC|fPVC", "rPVC or fPVC", _literal("SPG"), "spg")
 _PLAN_VIVO_MARKIT = _plan_vivo("PVC", "PVC", Piece("MER-[0-9]-[A-Z]", "MER, a digit and a capital letter"), "mer")
 
+_PADDED: Final = 12
+# Each number of twelve digits but zero: neither engine of the patterns can look ahead.
+_PADDED_NUMBER = "|".join(f"{'0' * zeros}[1-9][0-9]{{{_PADDED - 1 - zeros}}}" for zeros in range(_PADDED))
+
+# CCER-project-year-first-last. Synthetic: no serial of the national registry is public. Its 19-digit id of a project
+# stands for the project, and the count restarts in each product, which is a project and a year of generation.
+_CCER_SIMULATED = Form(
+    registry="ccer-simulated",
+    scope=("project", "vintage_year"),
+    width=_PADDED,
+    pieces=_joined(
+        _literal("CCER"),
+        _group("project", "[1-9][0-9]{0,18}", "the project (1 to 19 digits, no leading zero)"),
+        _year(),
+        _group("first", _PADDED_NUMBER, "the first unit number (twelve digits, not zero)"),
+        _group("last", _PADDED_NUMBER, "the last unit number (twelve digits, not zero)"),
+    ),
+)
+
 #: Every grammar under its registry's name. ``acr`` also reads ART and FCPF, which share its platform; their
 #: spaces are ``art:`` and ``fcpf:``. ``gold-standard`` also reads CERs held there, which keep the UN serial
 #: and stay in the space ``cdm:``, so that the same unit on both books is seen to be the same.
@@ -214,6 +236,7 @@ GRAMMARS: Final[Mapping[str, Grammar]] = MappingProxyType(
             Grammar("car", (_CAR,)),
             Grammar("cdm", (_TRANSACTION_LOG,)),
             Grammar("plan-vivo", (_PLAN_VIVO_PLATTS, _PLAN_VIVO_MARKIT)),
+            Grammar("ccer-simulated", (_CCER_SIMULATED,)),
         )
     }
 )

@@ -118,15 +118,20 @@ class SerialFacts:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A serial's text around its two numbers; with the numbers put back it is the text as received."""
+    """A serial's text around its two numbers; with the numbers put back it is the text as received.
+
+    ``width`` is how many digits a number has, zeros in front; 0 where it is written as it is.
+    """
 
     before: str
     between: str
     after: str
+    width: int = 0
 
     def around(self, units: SerialRange) -> str:
         """The text for a range of units."""
-        return f"{self.before}{units.first}{self.between}{units.last}{self.after}"
+        first, last = (str(number).zfill(self.width) for number in (units.first, units.last))
+        return f"{self.before}{first}{self.between}{last}{self.after}"
 
 
 @dataclass(frozen=True, slots=True)

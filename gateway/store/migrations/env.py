@@ -5,7 +5,9 @@ from __future__ import annotations
 from alembic import context
 
 import gateway.store.tables.catalogue
-import gateway.store.tables.store  # noqa: F401 - both fill the metadata
+import gateway.store.tables.controls
+import gateway.store.tables.offers
+import gateway.store.tables.store  # noqa: F401 - they fill the metadata
 from gateway.store.tables.base import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA, transactional_ddl=True)

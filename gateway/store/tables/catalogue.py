@@ -5,6 +5,7 @@ Record columns are those of ``gateway.model.records``, in its order; a test hold
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 import polars as pl
@@ -27,8 +28,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
+from gateway.model.money import Currency
 from gateway.model.records import columns, required
-from gateway.model.vocabulary import ProjectState, PullStatus, QuantityUnit, RecordKind, UnitState
+from gateway.model.vocabulary import (
+    Firmness,
+    ListingState,
+    ProjectState,
+    PullStatus,
+    QuantityUnit,
+    RecordKind,
+    Side,
+    UnitState,
+)
 from gateway.store.tables.base import METADATA
 from gateway.store.tables.store import keep_for_ever
 
@@ -38,6 +49,7 @@ _TYPES: Final[dict[type[pl.DataType], TypeEngine[Any]]] = {
     pl.Date: Date(),
     pl.Boolean: Boolean(),
     pl.List: ARRAY(Text),
+    pl.Datetime: DateTime(timezone=True),
 }
 
 RANGE_KEY: Final = "space:first-last; the market's own id where a registry has no ranges"
@@ -76,20 +88,27 @@ def _identity(meaning: str) -> list[Column[Any]]:
     ]
 
 
-def _words(words: type[UnitState | ProjectState | PullStatus | QuantityUnit]) -> str:
+def _words(words: type[StrEnum]) -> str:
     return ", ".join(f"'{word.value}'" for word in words)
 
 
-def _serial_checks(states: str) -> list[CheckConstraint]:
+def _range_checks(quantity: str) -> list[CheckConstraint]:
     return [
         CheckConstraint("(first IS NULL) = (last IS NULL)", name="range_whole"),
         CheckConstraint("first >= 0", name="first_positive"),
         CheckConstraint("first IS NULL OR last - first + 1 = quantity", name="count"),
-        CheckConstraint("quantity >= 1", name="quantity_positive"),
+        CheckConstraint(quantity, name="quantity_positive"),
         CheckConstraint(f"quantity_unit IN ({_words(QuantityUnit)})", name="quantity_unit_known"),
         CheckConstraint("vintage_start <= vintage_end", name="vintage_forward"),
-        CheckConstraint(f"state IN ({states})", name="state_known"),
     ]
+
+
+def _serial_checks(states: str) -> list[CheckConstraint]:
+    return [*_range_checks("quantity >= 1"), CheckConstraint(f"state IN ({states})", name="state_known")]
+
+
+def _sum_of_parts() -> str:
+    return " + ".join(f"coalesce({part}, 0)" for part in ("available", "earmarked", "pledged", "frozen", "in_transit"))
 
 
 pull = Table(
@@ -148,6 +167,43 @@ block = Table(
     *_provenance(),
     *_serial_checks(_words(UnitState)),
     Index(None, "market", "project_id"),
+)
+
+holding = Table(
+    "holding",
+    METADATA,
+    *_identity("account and block; account and the market's own id where a market shows no ranges"),
+    *_record_columns(RecordKind.HOLDING),
+    Column("class_id", Text, nullable=False),
+    *_provenance(),
+    *_range_checks("quantity >= 0"),
+    CheckConstraint(f"state IN ({_words(UnitState)})", name="state_known"),
+    CheckConstraint(f"{_sum_of_parts()} <= quantity", name="parts_fit"),
+    Index(None, "class_id"),
+)
+
+listing = Table(
+    "listing",
+    METADATA,
+    *_identity("the venue's own id of the listing"),
+    *_record_columns(RecordKind.LISTING),
+    *_provenance(),
+    *_range_checks("quantity >= 0"),
+    CheckConstraint(f"side IN ({_words(Side)})", name="side_known"),
+    CheckConstraint(f"firmness IN ({_words(Firmness)})", name="firmness_known"),
+    CheckConstraint(f"state IN ({_words(ListingState)})", name="state_known"),
+    CheckConstraint(f"currency IN ({_words(Currency)})", name="currency_known"),
+    CheckConstraint("price >= 0", name="price_positive"),
+)
+
+cash_balance = Table(
+    "cash_balance",
+    METADATA,
+    *_identity("account and currency"),
+    *_record_columns(RecordKind.CASH_BALANCE),
+    *_provenance(),
+    CheckConstraint(f"currency IN ({_words(Currency)})", name="currency_known"),
+    CheckConstraint("available >= 0 AND held >= 0 AND booked = available + held", name="balance_whole"),
 )
 
 quarantine = Table(

@@ -1,0 +1,1 @@
+"""How the rows of the national CCER registry are read, and the trading rules as data."""

@@ -1,0 +1,1 @@
+"""How the rows of Climate Impact X are read."""

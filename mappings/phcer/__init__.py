@@ -1,0 +1,1 @@
+"""How the exports of the Guangdong PHCER register are read."""
