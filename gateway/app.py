@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import stamina.instrumentation
 import structlog
 from stamina.instrumentation import RetryDetails
 
 from gateway.kit.clock import Clock
-from gateway.kit.manifest import Manifest
+from gateway.kit.manifest import Manifest, MarketRole
 from gateway.markets.linked import LinkedMarket, link
 from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError
@@ -25,6 +26,11 @@ from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.database import Database, DatabaseUnreachable
 from gateway.store.embedded import EmbeddedServer
+
+
+def new_id(prefix: str) -> str:
+    """A new id of ours, as in ``PB-3F2A…``: it fits every market's reference field."""
+    return f"{prefix}-{uuid4().hex[:24].upper()}"
 
 
 def now() -> datetime:
@@ -61,6 +67,21 @@ class Application:
                 f"market {market} is not configured, and no address is called that is not; to read the real one set "
                 f"{unset}; for a stand-in call 'carbon-gateway mocks {market}' and set what it prints"
             )
+
+    def home_venue(self) -> Manifest | None:
+        """The manifest of the home venue; None where none is installed. Raises ConfigurationError where several are."""
+        found = [one for one in self.manifests.values() if one.role is MarketRole.HOME_VENUE]
+        if len(found) > 1:
+            raise ConfigurationError(f"several home venues are installed: {', '.join(one.name for one in found)}")
+        return found[0] if found else None
+
+    def is_configured(self, market: str) -> bool:
+        """Whether each address of a market is configured."""
+        try:
+            self.require_addresses(market)
+        except ConfigurationError:
+            return False
+        return True
 
     def link(self, market: str, settings: Mapping[str, Any] | None = None) -> AbstractAsyncContextManager[LinkedMarket]:
         """A market, bound to its settings (those given win over the environment's)."""

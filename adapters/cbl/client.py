@@ -12,6 +12,7 @@ shape, because the market tells them over FIX.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,8 @@ TAX_LOTS: Final = "transferTaxLots"
 JSON_TYPE: Final = "application/json"
 ROWS_LIMIT: Final = 100_000
 """Rows of a search that is read as a whole: more of them is no answer to be waited for."""
+
+_HEADER_TEXT: Final = re.compile(r"[!-~]{1,16384}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class ConnectClient:
         Raises an AdapterError of the transport's table for commands; NotSent also when no token can be had.
         """
         try:
-            headers = await self._headers(operation)
+            headers = await self._headers()
         except (Unavailable, ContractBreach) as error:
             raise NotSent(f"no token to send it with: {error}", market=self.market, operation=operation) from error
         try:
@@ -200,7 +203,7 @@ class ConnectClient:
         query: Mapping[str, str | None] | None = None,
     ) -> tuple[Json, bytes]:
         asked = urlencode({key: value for key, value in (query or {}).items() if value is not None}, safe=",")
-        headers = await self._headers(operation)
+        headers = await self._headers()
         try:
             return await self._transport.read_json(
                 method,
@@ -215,7 +218,7 @@ class ConnectClient:
             raise
 
     async def _read_raw(self, method: str, path: str, operation: str) -> Response:
-        headers = await self._headers(operation)
+        headers = await self._headers()
         try:
             return await self._transport.read(
                 method, f"{self._config.api_url}{path}", operation=operation, headers=headers, scope=SCOPE
@@ -224,11 +227,8 @@ class ConnectClient:
             self._keeper.forget()
             raise
 
-    async def _headers(self, operation: str) -> dict[str, str]:
+    async def _headers(self) -> dict[str, str]:
         token = await self._keeper.secret()
-        if not token.isascii() or not token.isprintable():
-            self._keeper.forget()
-            raise self.breach("found a token that cannot stand in a header", operation)
         return {"authorization": f"Bearer {token}", "accept": JSON_TYPE, "content-type": JSON_TYPE}
 
     async def _fetch_token(self) -> Token:
@@ -250,12 +250,12 @@ class ConnectClient:
         try:
             told = members(document, "the token")
             seconds = whole_number(told.get("expires_in"), "expires_in")
-            token = told.get("access_token")
-            if not isinstance(token, str) or not token:
-                # What was found instead may be a secret in the wrong place: it is not told.
-                raise Undecodable("the answer has no text under access_token")
         except Undecodable as error:
             raise self.breach(str(error), "token") from error
+        token = told.get("access_token")
+        if not isinstance(token, str) or not _HEADER_TEXT.fullmatch(token):
+            # What was found instead may be a secret in the wrong place: it is not told.
+            raise self.breach("found no text under access_token that can stand in a header", "token")
         return Token(SecretStr(token), asked_at + timedelta(seconds=min(seconds, 10**9)))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from adapters.cix.client import ROWS, CixClient, Found, Outcome
+from adapters.cix.client import ROWS, CixClient, Found, Outcome, text_of
 from adapters.cix.config import CixConfig
 from gateway.kit.clock import Clock
 from gateway.kit.contract import Document, Feed, Notification, Page, StatedTotal
@@ -165,9 +165,7 @@ class CixAdapter:
         signed = verify(headers, body, self._keys, self._clock())
         try:
             event = members(decode_json(body), "the event")
-            kind = event.get("type")
-            if not isinstance(kind, str) or not kind:
-                raise Undecodable(f"type is {kind!r}, expected a text")
+            kind = text_of(event, "type")
             feed, rows = None, pl.DataFrame()
             if kind.startswith(CTN_EVENTS):
                 feed = Feed("ctns", mapping="ctns")

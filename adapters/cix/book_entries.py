@@ -83,6 +83,11 @@ class Contract:
     bid: Level | None = None
     ask: Level | None = None
 
+    @property
+    def standard(self) -> str:
+        """Whose units are delivered into it: Nature X and the classes that end in V take Verra's alone."""
+        return "GS" if (self.country_group or "").endswith("G") else "VCS"
+
     def state(self, today: date) -> str:
         """``LISTED``, ``HALTED``, ``RETIRED``, by the day in Singapore."""
         if self.delisted_on is not None and today >= self.delisted_on:

@@ -1,17 +1,18 @@
-"""The stand-in's rows, as its answers show them: quantities and prices as JSON numbers, times with Singapore's offset."""
+"""The stand-in's rows, as its answers show them: quantities as numbers, prices as text, times with an offset."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from adapters.cix.book import Book, serial_text
+from adapters.cix.book import LATE_CHARGE_CENTS, Book, serial_text
 from adapters.cix.book_entries import (
     LOT,
     SINGAPORE,
     Command,
     Contract,
     Deal,
+    DealState,
     Level,
     Movement,
     Notice,
@@ -58,12 +59,16 @@ def _level_row(contract: Contract, side: str, level: Level | None, state: str) -
             "name": contract.name,
             "class": contract.country_group,
             "assessmentCode": contract.assessment,
+            "standard": contract.standard,
+            "unitKind": "VCU" if contract.standard == "VCS" else "VER",
             "lotSize": LOT,
             "vintageFrom": contract.vintage.start.isoformat(),
             "vintageTo": contract.vintage.end.isoformat(),
             "status": state,
             "listedAt": f"{contract.listed_on.isoformat()}T00:00:00+08:00",
-            "delistedAt": None if contract.delisted_on is None else f"{contract.delisted_on.isoformat()}T00:00:00+08:00",
+            "delistedAt": None
+            if contract.delisted_on is None
+            else f"{contract.delisted_on.isoformat()}T00:00:00+08:00",
             "deliverable": {
                 "projects": list(contract.notice.projects),
                 "notice": contract.notice.number,
@@ -86,8 +91,7 @@ def offered_row(book: Book, one: Offered) -> Row:
         "minimumQuantity": 1,
         "price": None if one.cents is None else money(one.cents),
         "currency": "USD",
-        "labels": list(one.labels),
-        "labelText": "; ".join(one.labels),
+        "labels": "; ".join(one.labels),
         "ratings": {"bezero": "BBB", "calyx": None},
         "listedAt": instant(one.listed_at),
         "validUntil": instant(one.valid_until),
@@ -140,8 +144,10 @@ def movement_row(one: Movement) -> Row:
 
 
 def trade_row(one: Deal) -> Row:
-    """A trade of the exchange or the marketplace."""
-    return {"tradeId": one.id, "platform": one.method, "listingId": one.listing, **_deal(one)}
+    """A trade of the exchange or the marketplace; which project is delivered into a contract shows at settlement."""
+    delivered = one.method != "EXCHANGE" or one.state is DealState.SETTLED
+    told = _deal(one) if delivered else {**_deal(one), "project": None}
+    return {"tradeId": one.id, "platform": one.method, "listingId": one.listing, **told}
 
 
 def ctn_row(one: Deal) -> Row:
@@ -150,7 +156,11 @@ def ctn_row(one: Deal) -> Row:
         "ctnId": one.id,
         "method": one.method.removeprefix("CTN_"),
         **_deal(one),
-        "lateSettlement": {"days": one.charge_cents // 15_000, "charge": money(one.charge_cents), "currency": "USD"},
+        "lateSettlement": {
+            "days": one.charge_cents // LATE_CHARGE_CENTS,
+            "charge": money(one.charge_cents),
+            "currency": "USD",
+        },
         "reference": one.reference,
     }
 

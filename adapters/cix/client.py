@@ -94,9 +94,7 @@ class CixClient:
         try:
             answer = members(document, "the page")
             rows = tabulate(document, ROWS, nested=True)
-            following = answer.get("nextCursor")
-            if following is not None and (not isinstance(following, str) or not following):
-                raise Undecodable(f"nextCursor is {following!r}, expected a text or null")
+            following = _optional(answer, "nextCursor")
             stated = answer.get("totalQuantity")
             found = Found(
                 rows=rows,
@@ -185,9 +183,9 @@ def _refusal(response: Response) -> Refusal | None:
 def _outcome(value: Json) -> Outcome:
     order = members(value, "the order")
     return Outcome(
-        client_order_id=_text(order, "clientOrderId"),
-        state=_text(order, "state"),
-        reference=_text(order, "reference"),
+        client_order_id=text_of(order, "clientOrderId"),
+        state=text_of(order, "state"),
+        reference=text_of(order, "reference"),
         code=_optional(order, "code"),
         message=_optional(order, "message"),
         lots=tuple(_lot(one) for one in elements(order.get("lots"), "lots")),
@@ -199,10 +197,11 @@ def _lot(value: Json) -> tuple[str, str | None, int]:
     quantity = whole_number(lot.get("quantity"), "quantity")
     if quantity < 1:
         raise Undecodable(f"the quantity of a lot is {quantity}, expected 1 or more")
-    return _text(lot, "holding"), _optional(lot, "serial"), quantity
+    return text_of(lot, "holding"), _optional(lot, "serial"), quantity
 
 
-def _text(row: Mapping[str, Json], name: str) -> str:
+def text_of(row: Mapping[str, Json], name: str) -> str:
+    """A member that must be a text; raises Undecodable when it is none."""
     value = row.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= TEXT_LIMIT:
         raise Undecodable(f"{name} is {str(value)[:80]!r}, expected a text of 1 to {TEXT_LIMIT} characters")
@@ -210,4 +209,4 @@ def _text(row: Mapping[str, Json], name: str) -> str:
 
 
 def _optional(row: Mapping[str, Json], name: str) -> str | None:
-    return None if row.get(name) is None else _text(row, name)
+    return None if row.get(name) is None else text_of(row, name)

@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
 
 from adapters.cix.book import ARRIVAL_LIMIT, CONFIRMATION, PROCESSING, Book
 from adapters.cix.book_entries import SINGAPORE, Command, DealState, Movement, OrderedLot, Progress
 from adapters.cix.book_rows import command_row
-from gateway.kit.decoding import Json, Undecodable, decode_json
 
 LOTS_LIMIT: Final = 1_000
 TEXT_LIMIT: Final = 200
@@ -26,14 +24,15 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 _QUANTITY: Final = re.compile(r"[1-9][0-9]{0,11}")
 
 
-@dataclass(frozen=True, slots=True)
 class Problem(Exception):
     """Why a request is refused: status, the venue's code, its words, and the field that is wrong."""
 
-    status: int
-    code: str
-    message: str
-    field: str | None = None
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        super().__init__(f"{code}: {message}")
 
 
 def conflict(client_order_id: str) -> Problem:
@@ -41,7 +40,7 @@ def conflict(client_order_id: str) -> Problem:
     return Problem(409, "CLIENT_ORDER_ID_CONFLICT", f"{client_order_id} was used for another request", "clientOrderId")
 
 
-Fields = Mapping[str, Callable[[str, Json], Any]]
+Fields = Mapping[str, Callable[[str, Any], Any]]
 
 
 def read_body(content: bytes, fields: Fields) -> dict[str, Any]:
@@ -50,15 +49,15 @@ def read_body(content: bytes, fields: Fields) -> dict[str, Any]:
     Raises Problem naming the member that is wrong.
     """
     try:
-        body = decode_json(content)
-    except Undecodable as error:
+        body = json.loads(content, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError) as error:
         raise Problem(400, "MALFORMED_BODY", str(error)) from error
     if not isinstance(body, dict):
         raise Problem(400, "MALFORMED_BODY", "the body is no object")
     return _read(body, fields, "")
 
 
-def _read(body: Mapping[str, Json], fields: Fields, prefix: str) -> dict[str, Any]:
+def _read(body: Mapping[str, Any], fields: Fields, prefix: str) -> dict[str, Any]:
     for name in body:
         if name not in fields:
             raise Problem(422, "FIELD_UNKNOWN", f"{prefix}{name} is no field of this request", f"{prefix}{name}")
@@ -72,24 +71,24 @@ def _invalid(name: str, expected: str) -> Problem:
     return Problem(422, "FIELD_INVALID", f"{name} must be {expected}", name)
 
 
-def _text(name: str, value: Json) -> str:
+def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= TEXT_LIMIT:
         raise _invalid(name, f"a text of 1 to {TEXT_LIMIT} characters")
     return value
 
 
-def _optional_text(name: str, value: Json) -> str | None:
+def _optional_text(name: str, value: Any) -> str | None:
     return None if value is None else _text(name, value)
 
 
-def _id(name: str, value: Json) -> str:
+def _id(name: str, value: Any) -> str:
     if not isinstance(value, str) or _ID.fullmatch(value) is None:
         raise _invalid(name, "1 to 32 letters, digits and hyphens")
     return value
 
 
-def _one_of(*words: str) -> Callable[[str, Json], str]:
-    def read(name: str, value: Json) -> str:
+def _one_of(*words: str) -> Callable[[str, Any], str]:
+    def read(name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in words:
             raise _invalid(name, f"one of {', '.join(words)}")
         return value
@@ -97,7 +96,7 @@ def _one_of(*words: str) -> Callable[[str, Json], str]:
     return read
 
 
-def _day(name: str, value: Json) -> date | None:
+def _day(name: str, value: Any) -> date | None:
     if value is None:
         return None
     try:
@@ -106,7 +105,7 @@ def _day(name: str, value: Json) -> date | None:
         raise _invalid(name, "a day as YYYY-MM-DD") from error
 
 
-def _lots(name: str, value: Json) -> tuple[OrderedLot, ...]:
+def _lots(name: str, value: Any) -> tuple[OrderedLot, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= LOTS_LIMIT:
         raise _invalid(name, f"a list of 1 to {LOTS_LIMIT} lots")
     lots = []
@@ -117,7 +116,7 @@ def _lots(name: str, value: Json) -> tuple[OrderedLot, ...]:
     return tuple(lots)
 
 
-def _quantity(name: str, value: Json) -> int:
+def _quantity(name: str, value: Any) -> int:
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         raise _invalid(name, "a whole number of credits, 1 or more")
     return int(value)

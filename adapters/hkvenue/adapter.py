@@ -1,4 +1,4 @@
-"""The home venue as a market of ours: it shows our offers, reports trades and positions, and is told what is offered."""
+"""The home venue as a market of ours: what we offer is published there, and it reports trades and positions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from adapters.hkvenue.client import (
 )
 from adapters.hkvenue.config import HkVenueConfig, webhook_keys
 from adapters.hkvenue.credentials import epoch_milliseconds
-from adapters.hkvenue.envelope import text
+from adapters.hkvenue.envelope import only_row, text
 from adapters.hkvenue.publication import message, read_publication
 from gateway.kit.clock import Clock
 from gateway.kit.contract import Document, Feed, Notification, Page, StatedTotal
-from gateway.kit.decoding import Undecodable, decode_json, elements, members, whole_number
+from gateway.kit.decoding import Undecodable, decode_json, members, whole_number
 from gateway.kit.errors import ContractBreach, OutcomeUnknown
 from gateway.kit.mapping.tabulate import tabulate
 from gateway.kit.signature import verify
 from gateway.kit.transport import Transport
-from gateway.model.commands import Publication, PublicationStatus
+from gateway.model.commands import CommandState, CommandStatus, Publication, PublicationStatus
 from gateway.model.errors import CapabilityMissing
 
 OFFER_FEED: Final = Feed("offers", mapping="offers")
@@ -95,10 +95,7 @@ class HkVenueAdapter:
         operation = "total of positions"
         answer = await self._venue.read(POSITION_TOTALS, {}, operation)
         try:
-            listed = elements(answer.envelope.document.get("data"), "data")
-            if len(listed) != 1:
-                raise Undecodable(f"found {len(listed)} summaries, expected one")
-            summary = members(listed[0], "the summary")
+            summary = only_row(answer.envelope, "summary")
             return StatedTotal(
                 rows=whole_number(summary.get("positionCount"), "positionCount"),
                 quantity=whole_number(summary.get("totalQuantity"), "totalQuantity"),
@@ -120,9 +117,7 @@ class HkVenueAdapter:
         operation = f"publish {order.command_id}"
         envelope = await self._venue.command(PUBLISH, order.command_id, message(order), operation)
         try:
-            if envelope.rows == 0:
-                raise Undecodable("the answer says nothing of the publication")
-            return read_publication(envelope, order, self._clock())
+            return read_publication(only_row(envelope, "publication"), order, self._clock())
         except Undecodable as error:
             raise OutcomeUnknown(str(error), market=MARKET, operation=operation) from error
 
@@ -130,8 +125,11 @@ class HkVenueAdapter:
         """What became of a publication, by its command id; the venue keeps every id that it took."""
         operation = f"publication_status {order.command_id}"
         answer = await self._venue.read(PUBLICATIONS, {"requestId": order.command_id}, operation)
+        if answer.envelope.total == 0 and answer.envelope.rows == 0:
+            never = CommandStatus(command_id=order.command_id, state=CommandState.NOT_FOUND, as_of=self._clock())
+            return PublicationStatus(status=never, entries=())
         try:
-            return read_publication(answer.envelope, order, self._clock())
+            return read_publication(only_row(answer.envelope, "publication"), order, self._clock())
         except Undecodable as error:
             raise ContractBreach(str(error), market=MARKET, operation=operation) from error
 

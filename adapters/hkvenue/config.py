@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
@@ -84,8 +85,12 @@ class HkVenueConfig(BaseModel):
         return self
 
 
+@lru_cache(maxsize=8)
 def private_key(secret: SecretStr) -> RSAPrivateKey:
-    """The RSA key of a PEM text. Raises ValueError, without the text in it, when it is none of at least 2048 bits."""
+    """The RSA key of a PEM text. Raises ValueError, without the text in it, when it is none of at least 2048 bits.
+
+    It is kept: reading one takes long, since its primes are checked.
+    """
     try:
         key = load_pem_private_key(secret.get_secret_value().encode(), password=None)
     except (ValueError, TypeError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -26,6 +26,8 @@ ASSERTION_LIFE: Final = timedelta(minutes=5)
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 REQUEST_ID_HEADER: Final = "X-HKCV-REQUEST-ID"
 TIMESTAMP_HEADER: Final = "X-HKCV-TIMESTAMP"
@@ -90,7 +92,7 @@ def signed_text(method: str, target: str, timestamp: str, request_id: str, body:
 
 def epoch_milliseconds(instant: datetime) -> str:
     """An instant as the venue's requests write it; what is finer is left out."""
-    return str(int(instant.timestamp()) * 1000 + instant.microsecond // 1000)
+    return str((instant - _EPOCH) // timedelta(milliseconds=1))
 
 
 class EachAttempt(Mapping[str, str]):
@@ -103,6 +105,9 @@ class EachAttempt(Mapping[str, str]):
     def __init__(self, make: Callable[[], dict[str, str]]) -> None:
         self._make = make
         self._made: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return True
 
     def __iter__(self) -> Iterator[str]:
         self._made = self._make()

@@ -55,6 +55,14 @@ def read_envelope(document: Json) -> Envelope:
     )
 
 
+def only_row(envelope: Envelope, what: str) -> dict[str, Json]:
+    """The one record of an answer that has one. Raises Undecodable for another number of them."""
+    listed = elements(envelope.document.get("data"), "data")
+    if len(listed) != 1:
+        raise Undecodable(f"found {len(listed)} records in data, expected one {what}")
+    return members(listed[0], f"the {what}")
+
+
 def text(record: dict[str, Json], key: str) -> str:
     """A text of a record; raises Undecodable when it is missing, empty or something else."""
     value = record.get(key)

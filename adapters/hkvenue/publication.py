@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from adapters.hkvenue.envelope import Envelope, text, text_or_none
+from adapters.hkvenue.envelope import text, text_or_none
 from gateway.kit.decoding import Json, Undecodable, elements, members, whole_number
 from gateway.model.commands import (
     CommandState,
@@ -48,18 +48,11 @@ def message(order: Publication) -> bytes:
     return json.dumps(records, ensure_ascii=False).encode()
 
 
-def read_publication(envelope: Envelope, order: Publication, as_of: datetime) -> PublicationStatus:
-    """What the venue says became of a publication.
+def read_publication(found: dict[str, Json], order: Publication, as_of: datetime) -> PublicationStatus:
+    """What the venue's record of a publication says became of it.
 
     Raises Undecodable when the answer has another shape, an unknown state, or other offers than were sent.
     """
-    if envelope.total == 0 and envelope.rows == 0:
-        status = CommandStatus(command_id=order.command_id, state=CommandState.NOT_FOUND, as_of=as_of)
-        return PublicationStatus(status=status, entries=())
-    listed = elements(envelope.document.get("data"), "data")
-    if len(listed) != 1:
-        raise Undecodable(f"found {len(listed)} publications of one request id, expected one")
-    found = members(listed[0], "a publication")
     if text(found, "requestId") != order.command_id:
         raise Undecodable(f"found the publication {text(found, 'requestId')!r:.80}, expected {order.command_id!r}")
     native = text(found, "publicationStatus")

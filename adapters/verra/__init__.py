@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from adapters._platts.client import SCOPE
-from adapters.verra.adapter import MARKET, VerraAdapter
+from adapters.verra.account_side import MARKET
+from adapters.verra.accounts_client import ACCOUNTS_SCOPE
+from adapters.verra.adapter import VerraAdapter
 from adapters.verra.config import VerraConfig
 from gateway.kit.clock import Clock
 from gateway.kit.manifest import Idempotency, Manifest, MarketRole
@@ -41,13 +43,19 @@ MANIFEST: Final = Manifest(
     adapter_class=VerraAdapter,
     mappings="mappings.verra",
     # No limit is published. The platform is shared, so is this: Plan Vivo's requests count too.
-    rate_limits=(RateLimit(scope=SCOPE, requests=100, seconds=1),),
-    # Nothing is commanded here yet: the public reports only read.
-    idempotency=Idempotency.NO_COMMANDS,
+    rate_limits=(
+        RateLimit(scope=SCOPE, requests=100, seconds=1),
+        RateLimit(scope=ACCOUNTS_SCOPE, requests=20, seconds=1),
+    ),
+    # A reference is taken once; asked by it, the registry says what became of the command.
+    idempotency=Idempotency.BY_REFERENCE,
     calendar="verra",
     mock_factory=_mock,
     rehearse=_rehearse,
     simulated={
+        "accounts": "The whole account side: no document of the platform's account API is public. Its address, its "
+        "token, its lists of holdings and movements, transfers that the receiver accepts, retirements, certificates, "
+        "codes of errors, and that units move some minutes after they were asked for.",
         "environment": "The wrapper around the addresses in the stand-in's environment.config.json is ours; the "
         "adapter does not read it.",
         "reverse": "The site sorts other fields in the reverse order; that entityId can be is shown by no capture. The "

@@ -1,4 +1,4 @@
-"""The Verra registry as a market of ours: its public feeds and its downloaded files."""
+"""The Verra registry as a market of ours: its public feeds, its downloaded files, and our account there."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Final
 
 from adapters._platts.client import PlattsClient
 from adapters._platts.partition import Place, divide, read
+from adapters.verra.account_side import MARKET, AccountSide
 from adapters.verra.config import VerraConfig
 from gateway.kit.clock import Clock
 from gateway.kit.contract import Document, Feed, Page, StatedTotal
 from gateway.kit.transport import Transport
 from gateway.model.errors import CapabilityMissing
-
-MARKET: Final = "verra"
 
 PLATFORM_FEEDS: Final = MappingProxyType(
     {
@@ -28,8 +27,8 @@ PLATFORM_FEEDS: Final = MappingProxyType(
 """Our feeds, in the order in which they must be read, and the platform's word for each."""
 
 
-class VerraAdapter:
-    """Reads the registry's public reports, and knows the files a person downloads from it.
+class VerraAdapter(AccountSide):
+    """Reads the registry's public reports, knows the files a person downloads from it, and works with our account.
 
     Args:
         config: where it is and what it is called there.
@@ -38,6 +37,7 @@ class VerraAdapter:
     """
 
     def __init__(self, config: VerraConfig, transport: Transport, clock: Clock) -> None:
+        super().__init__(config, transport, clock)
         self._platform = PlattsClient(MARKET, config, transport)
         self._clock = clock
 

@@ -93,18 +93,24 @@ def build_book(seed: int, clock: Clock, *, projects: int, blocks: int, defective
 def give_to_omnibus(book: Book, now: datetime) -> None:
     """Gives some sound holdings to the omnibus account, as if they had been transferred there one day after another.
 
-    A third of them and 24 at most, spread over the book; no row changes but for its account.
+    Half of them and 24 at most, spread over the book; no row changes but for its account.
     """
     omnibus = Account(OMNIBUS_NAME, OMNIBUS_NUMBER)
     book.accounts[OMNIBUS_NAME] = omnibus
     sound = [one for one in book.holdings.values() if one.defect is None and not one.buffer]
-    count = min(MOST_OMNIBUS_BLOCKS, len(sound) // 3)
+    count = min(MOST_OMNIBUS_BLOCKS, len(sound) // 2)
     for place in range(count):
         block = sound[len(sound) * place // count]
         before, block.account = block.account, omnibus
         at = (now - timedelta(days=count - place)).replace(microsecond=0)
         change = Change(
-            book.new_sequence(), ChangeKind.TRANSFERRED, at, replace(block), before, omnibus, reference=f"IN-{place + 1}"
+            book.new_sequence(),
+            ChangeKind.TRANSFERRED,
+            at,
+            replace(block),
+            before,
+            omnibus,
+            reference=f"IN-{place + 1}",
         )
         book.changes.append(change)
 

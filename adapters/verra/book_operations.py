@@ -286,16 +286,17 @@ class Desk:
             self._abandon(operation, OperationState.FAILED, *trouble)
             return
         for line, piece in enumerate(operation.pieces, start=1):
-            told = {"operation": f"{operation.number}/{line}", "reference": operation.reference}
+            key, reference = f"{operation.number}/{line}", operation.reference
             if operation.receiver is not None:
-                self.book.transfer(piece.block, operation.receiver.name, **told)
+                self.book.transfer(piece.block, operation.receiver.name, operation=key, reference=reference)
                 continue
             self.book.retire(
                 piece.block,
                 beneficiary=operation.beneficiary,
                 reason=operation.reason,
                 details=operation.remarks,
-                **told,
+                operation=key,
+                reference=reference,
             )
         self._enter(operation, OperationState.COMPLETED)
 

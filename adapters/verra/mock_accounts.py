@@ -16,12 +16,12 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from adapters._platts.mock_rows import Value
 from adapters.verra.book_entries import Account
 from adapters.verra.book_operations import Desk, Operation, OperationState, Refusal, Wanted
 from adapters.verra.book_words import REASONS
 from adapters.verra.config import ACCOUNTS_PATH, BENEFICIARY_LIMIT, PAGE_SIZE_LIMIT
 from adapters.verra.mock_statements import (
+    Row,
     certificate,
     decision_body,
     holding_rows,
@@ -85,15 +85,13 @@ class AccountsMock:
         self._require_token(request)
         if len(parts) < 3 or parts[0] != "accounts":
             raise _Denied(404, "NOT_FOUND", f"There is no {request.url.path}.")
-        account = self._own(parts[1])
-        match parts[2:]:
-            case ("holdings",):
+        return self._answer_of(self._own(parts[1]), parts[2:], request)
+
+    def _answer_of(self, account: Account, path: tuple[str, ...], request: httpx.Request) -> httpx.Response:
+        match path:
+            case (("holdings" | "movements") as name,):
                 _require(request, "GET")
-                return self._list(request, "holdings", holding_rows(self.desk, account))
-            case ("movements",):
-                _require(request, "GET")
-                since = _since(request)
-                return self._list(request, "movements", movement_rows(self.desk, account, since))
+                return self._list(request, name, self._rows(account, name, request))
             case (("transfers" | "retirements") as kind,):
                 return self._operations(request, account, kind)
             case ("decisions",):
@@ -106,6 +104,11 @@ class AccountsMock:
                 _require(request, "GET")
                 return self._certificate(account, number)
         raise _Denied(404, "NOT_FOUND", f"There is no {request.url.path}.")
+
+    def _rows(self, account: Account, name: str, request: httpx.Request) -> list[tuple[int, Row]]:
+        if name == "holdings":
+            return holding_rows(self.desk, account)
+        return movement_rows(self.desk, account, _since(request))
 
     def _token(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -139,7 +142,7 @@ class AccountsMock:
             raise Refusal("UNKNOWN_ACCOUNT", f"There is no account {number}.", "counterAccountNumber")
         return found
 
-    def _list(self, request: httpx.Request, name: str, rows: list[tuple[int, dict[str, Value]]]) -> httpx.Response:
+    def _list(self, request: httpx.Request, name: str, rows: list[tuple[int, Row]]) -> httpx.Response:
         limit = _whole(request.url.params.get("limit", str(PAGE_SIZE_LIMIT)), "limit")
         after = _whole(request.url.params.get("after", "0"), "after")
         if not 1 <= limit <= PAGE_SIZE_LIMIT:
@@ -204,9 +207,7 @@ class AccountsMock:
         finished = found is not None and found.state is OperationState.COMPLETED
         if found is None or not finished or found.receiver is not None or found.account != account:
             raise _Denied(404, "NO_CERTIFICATE", f"There is no certificate {number}.")
-        return httpx.Response(
-            200, headers={"content-type": "text/plain; charset=utf-8"}, content=certificate(found)
-        )
+        return httpx.Response(200, headers={"content-type": "text/plain; charset=utf-8"}, content=certificate(found))
 
 
 def _require(request: httpx.Request, method: str) -> None:
@@ -272,5 +273,3 @@ def _whole(text: str, name: str) -> int:
 def _json(status: int, body: object) -> httpx.Response:
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return httpx.Response(status, headers={"content-type": "application/json"}, content=content)
-
-

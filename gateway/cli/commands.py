@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import catalogue, database, demo, doctor, ingestion, markets, mocks, quarantine, synchronisation
+from gateway.cli import (
+    catalogue,
+    database,
+    demo,
+    doctor,
+    ingestion,
+    markets,
+    mocks,
+    offering,
+    quarantine,
+    synchronisation,
+)
 from gateway.cli.execution import Globals
 
 application = typer.Typer(
@@ -54,6 +65,11 @@ application.command()(catalogue.blocks)
 application.command()(catalogue.changes)
 application.add_typer(quarantine.application, name="quarantine")
 application.command()(quarantine.drift)
+application.command()(offering.listings)
+application.command()(offering.offers)
+application.command()(offering.restrict)
+application.command()(offering.lift)
+application.command()(offering.restrictions)
 application.add_typer(database.application, name="db")
 application.command()(doctor.doctor)
 application.command()(mocks.mocks)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.execution import ACTOR, Exit, JsonOption, execute, exit_code
+from gateway.cli.offering import published_document, tell_published, told_venue
 from gateway.cli.output import Column, Output, counted, error_document, keyed
 from gateway.cli.progress import FeedProgress
-from gateway.model.errors import GatewayError
+from gateway.model.errors import ConfigurationError, GatewayError
 
 if TYPE_CHECKING:
     from gateway.app import Application
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
 
 CHANGES_SHOWN: Final = 20
+
+PLURAL: Final = {
+    "project": "projects",
+    "batch": "batches",
+    "block": "blocks",
+    "holding": "holdings",
+    "listing": "listings",
+    "cash_balance": "cash balances",
+}
 
 FEED_COLUMNS: Final = (
     keyed("Feed", "feed"),
@@ -53,45 +64,104 @@ class Pulled:
 def sync(
     context: typer.Context,
     markets: Annotated[
-        list[str] | None, typer.Argument(help="The markets to read; without one, all that publish a catalogue.")
+        list[str] | None, typer.Argument(help="The markets to read; without one, all that are configured.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the catalogues of linked markets, page by page, and tell what changed.
+    """Read linked markets side by side, tell what changed, and bring the home venue's offers in step.
 
-    Exit code 1 when a catalogue could not be read completely, 3 when a market cannot be reached; the other markets
-    are read all the same.
+    Exit code 1 when a feed could not be read completely or an offer was refused, 3 when a market cannot be reached; the
+    other markets are read all the same.
     """
 
     async def work(output: Output, settings: Settings) -> Exit:
         from gateway.app import running
 
-        code, told = Exit.DONE, []
         async with running(settings) as gateway:
-            for name in _wanted(gateway, markets):
-                try:
-                    pulled = await _pulled(gateway, output, name)
-                except GatewayError as error:
-                    output.note(f"error: {error}")
-                    told.append({"market": name, "error": error_document(error)})
-                    code = max(code, exit_code(error))
-                else:
-                    told.append(pulled.document())
-                    tell(output, pulled)
-                    code = max(code, Exit.DONE if is_complete(pulled.synced) else Exit.WRONG)
-        output.document({"markets": told})
-        return code
+            names = wanted(gateway, markets)
+            pulls = await pull_all(gateway, names, output)
+            code = _tell_all(output, pulls)
+            step, told = await _offer(gateway, output)
+        output.document({"markets": [pulled_document(name, one) for name, one in pulls.items()], "offers": told})
+        return max(code, step)
 
     execute(context, as_json=as_json, work=work)
 
 
-async def pull(database: Database, market: LinkedMarket, output: Output) -> Pulled:
-    """Pulls one market with its progress shown."""
+Pulls = Mapping[str, "Pulled | GatewayError"]
+"""What came of each market, by its name: the pull, or why there was none."""
+
+
+async def pull_all(
+    gateway: Application,
+    names: Sequence[str],
+    output: Output,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Pulls:
+    """Pulls markets side by side, each within its own limits; one that fails does not stop the others.
+
+    Args:
+        gateway: the running gateway.
+        names: the markets.
+        output: where progress is shown.
+        settings: of each market, over those of the environment; without them every address must be configured.
+
+    An error that is none of ours ends all.
+    """
+
+    async def one(name: str, progress: FeedProgress) -> Pulled | GatewayError:
+        try:
+            async with gateway.link(name, settings and settings[name]) as market:
+                if settings is None:
+                    gateway.require_addresses(name)
+                return await pull(gateway.database, market, progress)
+        except GatewayError as error:
+            return error
+
+    with FeedProgress(output) as progress:
+        async with asyncio.TaskGroup() as group:
+            under_way = {name: group.create_task(one(name, progress)) for name in names}
+    return {name: task.result() for name, task in under_way.items()}
+
+
+def pulled_document(name: str, one: Pulled | GatewayError) -> dict[str, Any]:
+    """What came of a market as one JSON object."""
+    return {"market": name, "error": error_document(one)} if isinstance(one, GatewayError) else one.document()
+
+
+def _tell_all(output: Output, pulls: Pulls) -> Exit:
+    code = Exit.DONE
+    for one in pulls.values():
+        if isinstance(one, GatewayError):
+            output.note(f"error: {one}")
+            code = max(code, exit_code(one))
+        else:
+            tell(output, one)
+            code = max(code, Exit.DONE if is_complete(one.synced) else Exit.WRONG)
+    return code
+
+
+async def _offer(gateway: Application, output: Output) -> tuple[Exit, dict[str, Any] | None]:
+    """Brings the home venue in step where it is configured; what was told it, as one JSON object."""
+    home = gateway.home_venue()
+    if home is None or not gateway.is_configured(home.name):
+        return Exit.DONE, None
+    try:
+        step = await told_venue(gateway)
+    except GatewayError as error:
+        output.note(f"error: {error}")
+        return exit_code(error), {"error": error_document(error)}
+    tell_published(output, step)
+    wrong = step.published.refused or step.published.in_doubt
+    return Exit.WRONG if wrong else Exit.DONE, published_document(step)
+
+
+async def pull(database: Database, market: LinkedMarket, progress: FeedProgress) -> Pulled:
+    """Pulls one market."""
     from gateway.catalogue import queries
     from gateway.catalogue.sync import sync as sync_market
 
-    with FeedProgress(output) as progress:
-        synced = await sync_market(database, market, actor=ACTOR, progress=progress)
+    synced = await sync_market(database, market, actor=ACTOR, progress=progress)
     async with database.transaction() as connection:
         changes = await queries.changes(connection, pull_number=synced.pull, limit=CHANGES_SHOWN)
     return Pulled(synced, market.manifest.programme, changes)
@@ -134,21 +204,27 @@ def is_complete(synced: Synced) -> bool:
     return all(feed.complete for feed in synced.feeds)
 
 
-def _wanted(gateway: Application, markets: list[str] | None) -> list[str]:
+def wanted(gateway: Application, markets: Sequence[str] | None) -> list[str]:
+    """The markets to read: those named, else all with feeds that anything is configured of.
+
+    Raises ConfigurationError for a name that no market has, and where none is configured at all.
+    """
+    from gateway.catalogue.feeds import FOLLOWED
+
     if markets:
         return [gateway.manifest(name).name for name in dict.fromkeys(markets)]
-    return [name for name, manifest in gateway.manifests.items() if "ReadsCatalogue" in manifest.capabilities()]
-
-
-async def _pulled(gateway: Application, output: Output, name: str) -> Pulled:
-    async with gateway.link(name) as market:
-        gateway.require_addresses(name)
-        return await pull(gateway.database, market, output)
+    readable = [name for name, manifest in gateway.manifests.items() if manifest.capabilities() & FOLLOWED]
+    given = [name for name in readable if gateway.settings.markets.get(name)]
+    if not given:
+        raise ConfigurationError(
+            f"no market is configured; there are {', '.join(readable)}. Call 'carbon-gateway sync MARKET' to see what "
+            "one needs, or 'carbon-gateway mocks' for stand-ins of all, and set what it prints"
+        )
+    return given
 
 
 def _figures(synced: Synced) -> str:
     """What changed, in figures: ``300 projects added; 2 blocks changed, 1 gone``."""
-    plural = {"project": "projects", "batch": "batches", "block": "blocks"}
     parts = []
     for kind, applied in synced.applied.items():
         counts = [
@@ -159,7 +235,7 @@ def _figures(synced: Synced) -> str:
         ]
         words = [f"{count:,} {what}" for count, what in counts if count]
         if words:
-            parts.append(f"{plural[kind.value]}: {', '.join(words)}")
+            parts.append(f"{PLURAL[kind.value]}: {', '.join(words)}")
     if synced.placeholders:
         parts.append(f"{counted(synced.placeholders, 'project')} known by their units alone")
     if synced.quarantined_new:

@@ -74,6 +74,7 @@ class Manifest:
         mappings: the package that holds its mapping documents.
         rate_limits: one per scope that the market meters.
         calendar: the calendar in ``gateway.kit.calendars`` that it keeps.
+        account_setting: the name of the setting that holds our account there; empty where we have none.
         processing_limit: how long after sending a command may still take its effect, as the market states it.
         mock_factory: builds its stand-in.
         rehearse: builds what the conformance kit tries the adapter on.
@@ -94,6 +95,7 @@ class Manifest:
     mock_factory: MockFactory
     rehearse: RehearsalFactory
     title_native: str | None = None
+    account_setting: str = "account"
     processing_limit: timedelta = timedelta(minutes=15)
     simulated: Mapping[str, str] = field(default_factory=dict)
     contract_version: int = CONTRACT_VERSION

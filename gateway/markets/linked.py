@@ -29,11 +29,13 @@ class LinkedMarket:
     Attributes:
         manifest: what its adapter says of itself.
         adapter: the bound adapter.
+        account: our account there; empty where we have none.
         library: its mapping documents, read when they are first asked for.
     """
 
     manifest: Manifest
     adapter: object
+    account: str
     library: Library
     compiled: dict[str, FieldMapping] = field(default_factory=dict)
 
@@ -110,4 +112,5 @@ async def link(
     client = httpx.AsyncClient(transport=mount, trust_env=False)
     factory = cast("AdapterFactory", manifest.adapter_class)
     async with Transport(manifest.name, client, pacers) as transport:
-        yield LinkedMarket(manifest, factory(config, transport, clock), library)
+        account = str(getattr(config, manifest.account_setting, ""))
+        yield LinkedMarket(manifest, factory(config, transport, clock), account, library)

@@ -115,9 +115,17 @@ def ignoring(*fields: str) -> Callable[[httpx.Request], httpx.Request]:
 
 def test_the_manifest_can_be_loaded_and_offers_what_the_adapter_has() -> None:
     MANIFEST.verify()
-    assert MANIFEST.capabilities() == {"ReadsCatalogue", "ParsesExports"}
+    assert MANIFEST.capabilities() == {
+        "ReadsCatalogue",
+        "ParsesExports",
+        "ReadsHoldings",
+        "ReadsMovements",
+        "Transfers",
+        "AcceptsTransfers",
+        "Retires",
+    }
     assert MANIFEST.name == "verra"
-    assert [limit.scope for limit in MANIFEST.rate_limits] == ["platts"]
+    assert [limit.scope for limit in MANIFEST.rate_limits] == ["platts", "verra-accounts"]
 
 
 def test_importing_the_adapter_does_not_build_or_import_its_stand_in() -> None:

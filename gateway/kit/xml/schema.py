@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from lxml import etree
 
@@ -62,19 +62,24 @@ class Schema:
         Raises ConfigurationError when the schema has no such element at its top, or when it is not a flat sequence in
         which every child holds text and comes once at most.
         """
-        import xmlschema
+        from xmlschema.validators import XsdComplexType, XsdElement, XsdGroup
 
         element = self._model.elements.get(record)
         if element is None:
             raise ConfigurationError(f"schema {self._name}: found no element {record} at its top")
-        group = element.type.content
-        children = list(group) if isinstance(group, xmlschema.XsdElement | xmlschema.validators.XsdGroup) else []
-        flat = all(
-            isinstance(one, xmlschema.XsdElement) and one.type.is_simple() and one.max_occurs == 1 for one in children
+        kind = element.type
+        group = kind.content if isinstance(kind, XsdComplexType) else None
+        children = (
+            list(group) if isinstance(group, XsdGroup) and group.model == "sequence" and group.max_occurs == 1 else []
         )
-        if not children or not flat or group.model != "sequence" or group.max_occurs != 1:
+        names = [
+            child.local_name
+            for child in children
+            if isinstance(child, XsdElement) and child.type.is_simple() and child.max_occurs == 1
+        ]
+        if not names or len(names) != len(children):
             raise ConfigurationError(f"schema {self._name}: {record} is no sequence of single elements that hold text")
-        return tuple(child.local_name for child in children)
+        return tuple(names)
 
     def accepts(self, element: etree._Element) -> bool:
         """Whether an element, with all that is in it, is as the schema's top-level element of its name."""
@@ -87,7 +92,8 @@ class Schema:
         if not told:
             # The two disagree; the one that refused says why.
             self._fast.validate(element)
-            told = "; ".join(entry.message for entry in islice(self._fast.error_log, REASONS))
+            log = cast("Iterable[Any]", self._fast.error_log)
+            told = "; ".join(entry.message for entry in islice(log, REASONS))
         return " ".join(told.split())[:REASON_CHARACTERS]
 
 

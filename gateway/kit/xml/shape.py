@@ -44,18 +44,18 @@ class Shape:
     Attributes:
         encoding: the only encoding that is accepted, as files declare it.
         header, body, trailer: the children of the root, in this order.
-        stated_records: the header's child with the number of records; None where there is none.
-        stated_quantity: the header's child with the sum of their quantities; None where there is none.
-        digest: the trailer's child with the digest as hexadecimal digits; None where there is none.
+        stated_records: the header's child with the number of records.
+        stated_quantity: the header's child with the sum of their quantities.
+        digest: the trailer's child with the digest as hexadecimal digits.
     """
 
     encoding: Literal["UTF-8", "GB18030"]
     header: str
     body: str
     trailer: str
-    stated_records: str | None = None
-    stated_quantity: str | None = None
-    digest: str | None = None
+    stated_records: str
+    stated_quantity: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Records:
 
     Attributes:
         element: the name of a record.
-        quantity: the child that the header's total sums; None where the total is of nothing.
+        quantity: the child that the header's total sums, a whole number.
     """
 
     element: str
-    quantity: str | None = None
+    quantity: str

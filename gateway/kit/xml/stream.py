@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import polars as pl
 from lxml import etree
@@ -214,7 +214,7 @@ class RecordStream:
             raise UnusableFile(
                 found=f"the attribute {name!r} of <{one.tag}> in {what}",
                 expected="elements and text only",
-                where=self._place(one.sourceline),
+                where=self._place(_line(one)),
             )
         return root
 
@@ -235,10 +235,9 @@ class RecordStream:
                 raise UnusableFile(
                     found=f"more than {self._limits.rejected:,} records that the schema refuses ({reason})",
                     expected=f"records of the kind {self._records.element}",
-                    where=self._place(element.sourceline),
+                    where=self._place(_line(element)),
                 )
-            if self._records.quantity is not None:
-                self._totals.add_rejected(element.findtext(self._records.quantity))
+            self._totals.add_rejected(element.findtext(self._records.quantity))
             if element.tail and element.tail.strip():
                 break
             body.remove(element)
@@ -262,13 +261,16 @@ class RecordStream:
         width = len(self._columns)
         columns = [pl.Series(name, texts[place::width], dtype=pl.String) for place, name in enumerate(self._columns)]
         frame = pl.DataFrame([pl.Series(ROW_NUMBER, rows, dtype=pl.Int64), *columns])
-        if self._records.quantity is not None:
-            self._totals.add(frame.get_column(self._records.quantity))
+        self._totals.add(frame.get_column(self._records.quantity))
         return frame
 
     def _place(self, line: int | None = None) -> str:
         """A place in the file as a person looks for it; ``line`` counts within the part that was parsed last."""
         return f"line {self._lines + (line or 1) - 1:,}, after record {self._seen:,}"
+
+
+def _line(element: etree._Element) -> int | None:
+    return cast("int | None", element.sourceline)  # untyped in the stubs
 
 
 def _search(pattern: re.Pattern[bytes], beginning: bytes, text: bytes) -> int:

@@ -67,7 +67,7 @@ class CheckedText:
         return self._digest.value()
 
     def pieces(self) -> Iterator[bytes]:
-        """The text in UTF-8, in pieces that end anywhere. Raises ``UnusableFile`` on coming to what no file may have."""
+        """The text in UTF-8, in pieces that end anywhere. Raises ``UnusableFile`` for what no file may have."""
         decoder = codecs.getincrementaldecoder(self._encoding)(errors="strict")
         raw = self._head()
         while raw:

@@ -1,0 +1,43 @@
+"""How far what is known of a kind of record is whole: the instant of the last complete reading, and if it is the last.
+
+Later the ledger says what is ours to offer; until then, and for what markets merely show, the last complete reading of
+their accounts does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.catalogue import pulls
+from gateway.model.vocabulary import PullStatus, RecordKind
+from gateway.store.tables.catalogue import pull
+
+
+@dataclass(frozen=True, slots=True)
+class LastWhole:
+    """When all records of a kind were last known whole, and whether nothing was read since that was not whole."""
+
+    as_of: datetime
+    newest: bool
+
+
+async def last(connection: AsyncConnection, market: str, kind: RecordKind) -> LastWhole | None:
+    """The last complete reading of a kind of record at a market; None where there was none."""
+    as_of = await pulls.whole_as_of(connection, market, kind)
+    if as_of is None:
+        return None
+    newest = await connection.scalar(
+        select(pull.c.summary[pulls.WHOLE].contains([kind.value]))
+        .where(
+            pull.c.market == market,
+            pull.c.origin == pulls.SYNC,
+            pull.c.status.in_((PullStatus.COMPLETE.value, PullStatus.INCOMPLETE.value)),
+        )
+        .order_by(pull.c.id.desc())
+        .limit(1)
+    )
+    return LastWhole(as_of, bool(newest))

@@ -1,0 +1,55 @@
+"""Candidates: what could be offered, wherever it was seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Where a candidate was seen: among our own units, listed at a venue, or in a registry's public inventory."""
+
+    HOLDING = "holding"
+    LISTING = "listing"
+    INVENTORY = "inventory"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Units of one class at one market that could be offered.
+
+    Attributes:
+        market: where they are.
+        at_venue: whether that is a venue, where they are earmarked, and not their registry.
+        reference: the market's id of the listing or the account that holds them.
+        class_id: their credit class; of a standardised contract, the market and its instrument.
+        deliverable: of a standardised contract, the projects that the market says may be delivered into it.
+        quantity: units, as the market shows them.
+        available: of these, what nothing encumbers.
+        state: the units' normalised state, or the listing's; ``state_native`` the market's word.
+        price: in the scale of ``PRICE_SCALE``.
+    """
+
+    origin: Origin
+    market: str
+    at_venue: bool
+    reference: str
+    class_id: str
+    programme: str | None
+    project_id: str | None
+    project_name: str | None
+    project_state: str | None
+    instrument: str | None
+    unit_kind: str | None
+    vintage_start: dt.date | None
+    vintage_end: dt.date | None
+    labels: tuple[str, ...]
+    deliverable: tuple[str, ...] | None
+    state: str
+    state_native: str | None
+    quantity: int
+    available: int
+    price: int | None
+    currency: str | None
+    seen_at: dt.datetime
