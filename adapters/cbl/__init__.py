@@ -50,9 +50,9 @@ MANIFEST: Final = Manifest(
     mock_factory=_mock,
     rehearse=_rehearse,
     simulated={
-        "listings": "The order book is read at an address of our own: the market tells it over FIX. Its words (balance, "
-        "original, order reference, AON) are those of the market's data dictionary.",
-        "trades": "Our trades are read at an address of our own, likewise; its words are those of the settle operation.",
+        "listings": "The order book is read at an address of our own: the market tells it over FIX. Its words "
+        "(balance, original, order reference, AON) are those of the market's data dictionary.",
+        "trades": "Our trades are read at an address of our own, likewise; its words are those of settle.",
         "certificate": "The proof of a retirement, at an address of our own.",
         "states": "The words of deposit, withdrawal, transfer and retirement states: the contract names their lists "
         "and does not publish what is in them. So it is with certification, market and credit type codes.",

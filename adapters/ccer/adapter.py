@@ -183,9 +183,7 @@ class CcerAdapter:
             to_platform = order.counter_account == self._config.trading_platform
             business = Business.TO_TRADING_PLATFORM if to_platform else Business.TO_TRADING_ACCOUNT
         day = None if order.business_date is None else f"{order.business_date:%Y%m%d}"
-        return await self._carry_out(
-            order, business, {"counterAccountNo": order.counter_account, "businessDate": day}
-        )
+        return await self._carry_out(order, business, {"counterAccountNo": order.counter_account, "businessDate": day})
 
     async def transfer_status(self, order: Transfer) -> CommandStatus:
         """What became of a transfer."""

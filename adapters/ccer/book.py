@@ -265,7 +265,7 @@ class Book(Shelf):
         line = Flow(
             flow_id=self.next_id(),
             number=number,
-            reference=asked and asked.reference,
+            reference=asked.reference if asked else None,
             business=business,
             way=way,
             account=block.account,
@@ -274,16 +274,14 @@ class Book(Shelf):
             first=block.first,
             last=block.last,
             at=at,
-            beneficiary=asked and asked.beneficiary,
-            reason=hold.reason if hold else asked and asked.remark,
-            authority=hold and hold.authority,
+            beneficiary=asked.beneficiary if asked else None,
+            reason=hold.reason if hold else asked.remark if asked else None,
+            authority=hold.authority if hold else None,
         )
         self.flows.append(line)
         if asked is not None and business is Business.TRANSFER:
             assert asked.counter is not None
-            receipt = replace(
-                line, flow_id=self.next_id(), way=Way.IN, account=asked.counter, counter=asked.account
-            )
+            receipt = replace(line, flow_id=self.next_id(), way=Way.IN, account=asked.counter, counter=asked.account)
             self.flows.append(receipt)
 
 
@@ -297,4 +295,3 @@ def _require_beneficiary(asked: Asked) -> None:
         raise RefusedHere(Code.BENEFICIARY, "uscc")
     if asked.uscc is not None and not is_uscc(asked.uscc):
         raise RefusedHere(Code.BENEFICIARY, "uscc")
-

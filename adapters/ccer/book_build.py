@@ -117,9 +117,7 @@ def _show_all(book: Book, chance: random.Random, now: datetime) -> list[Product]
     return products
 
 
-def _show_reductions(
-    book: Book, chance: random.Random, project: Project, today: date, index: int
-) -> list[Product]:
+def _show_reductions(book: Book, chance: random.Random, project: Project, today: date, index: int) -> list[Product]:
     shown = today - timedelta(days=chance.randrange(30, 100))
     certified = project.yearly - chance.randrange(0, 900)
     if index % 5 == 4:

@@ -41,7 +41,7 @@ class Role(StrEnum):
     CHECKER = "登记系统确认代表"
 
 
-class RefusedHere(Exception):  # noqa: N818 - named for what happened
+class RefusedHere(Exception):
     """The registry says no.
 
     Args:

@@ -7,9 +7,9 @@ says no; on the account side it has a ``code`` beside the words, and a page its 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -74,15 +74,6 @@ class InstructionState:
     code: str | None
     words: str | None
     lots: tuple[SetAside, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TimeSlice:
-    """A window of business: by code, from and to in ``HHMMSS`` of the registry's clock."""
-
-    business: str
-    starts: str
-    ends: str
 
 
 class CcerClient:
@@ -155,40 +146,11 @@ class CcerClient:
         envelope, body = await self._read(url, operation, asked, self._as_maker())
         try:
             proof = members(envelope.get("dataInfo"), "dataInfo")
-            if proof.get("outFlowNo") != reference:
-                raise Undecodable(f"the certificate is of {proof.get('outFlowNo')!r}, asked for {reference!r}")
+            _require_reference(proof, reference)
             _text(proof, "certificateNo")
         except Undecodable as error:
             raise _breach(str(error), operation) from error
         return body
-
-    async def registry_time(self) -> str:
-        """The registry's clock: fourteen digits."""
-        envelope, _ = await self._read(
-            f"{self._config.account_url}/api/common/datetime", "datetime", {}, self._as_maker()
-        )
-        try:
-            return _text(envelope, "dataInfo")
-        except Undecodable as error:
-            raise _breach(str(error), "datetime") from error
-
-    async def working_days(self, start: date) -> dict[str, bool]:
-        """The registry's own calendar from a day on: whether it works, by day of eight digits."""
-        rows = await self._rows("/api/calendar/list", "calendar", {"startDate": f"{start:%Y%m%d}"})
-        try:
-            return {_text(one, "natureDay"): _text(one, "isWorkday") == "1" for one in rows}
-        except Undecodable as error:
-            raise _breach(str(error), "calendar") from error
-
-    async def time_slices(self) -> tuple[TimeSlice, ...]:
-        """The registry's own windows of business."""
-        rows = await self._rows("/api/timeSlice/list", "time slices", {})
-        try:
-            return tuple(
-                TimeSlice(_text(one, "businessType"), _text(one, "startTime"), _text(one, "endTime")) for one in rows
-            )
-        except Undecodable as error:
-            raise _breach(str(error), "time slices") from error
 
     # The account side, instructed.
 
@@ -258,13 +220,6 @@ class CcerClient:
         if rows.height != expected:
             raise _breach(f"found {rows.height} rows, expected {expected} of a list of {total}", operation)
         return ListPage(total, quantity, rows, body)
-
-    async def _rows(self, path: str, operation: str, asked: Mapping[str, object]) -> Sequence[dict[str, Json]]:
-        envelope, _ = await self._read(f"{self._config.account_url}{path}", operation, asked, self._as_maker())
-        try:
-            return [members(one, "a row") for one in elements(envelope.get("dataInfo"), "dataInfo")]
-        except Undecodable as error:
-            raise _breach(str(error), operation) from error
 
     async def _read(
         self, url: str, operation: str, asked: Mapping[str, object], session: Mapping[str, str]
@@ -339,10 +294,14 @@ def _text_or_none(row: Mapping[str, Json], key: str) -> str | None:
     return None if row.get(key) is None else _text(row, key)
 
 
+def _require_reference(row: Mapping[str, Json], reference: str) -> None:
+    if row.get("outFlowNo") != reference:
+        raise Undecodable(f"outFlowNo is {row.get('outFlowNo')!r}, asked for {reference!r}")
+
+
 def _instruction(value: Json, reference: str) -> InstructionState:
     row = members(value, "dataInfo")
-    if row.get("outFlowNo") != reference:
-        raise Undecodable(f"the instruction is {row.get('outFlowNo')!r}, asked for {reference!r}")
+    _require_reference(row, reference)
     word = _text(row, "statusName")
     try:
         state = State(word)

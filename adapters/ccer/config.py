@@ -39,7 +39,8 @@ class CcerConfig(BaseModel):
     )
     page_size: int = Field(default=PAGE_ROWS, ge=1, le=PAGE_ROWS)
     commands_enabled: bool = Field(
-        default=False, description="Off: rules for cross-border use are still to be made (Measures of 2023, article 29)."
+        default=False,
+        description="Off: rules for cross-border use are still to be made (Measures of 2023, article 29).",
     )
 
     @model_validator(mode="after")

@@ -105,7 +105,7 @@ def build(seed: int, clock: Clock, *, projects: int = 24, blocks: int = 12) -> C
 def _refusal(refused: RefusedHere, *, public: bool) -> httpx.Response:
     """No, at status 200 as on the public side; only a session that is none is answered 401."""
     said = SAID[refused.code]
-    words = f"{said}：{refused.detail}" if refused.detail and refused.detail != said else said
+    words = f"{said} ({refused.detail})" if refused.detail else said
     envelope: dict[str, Any] = {"successful": False, "msg": words, "total": 0, "dataInfo": None}
     if public:
         return _said(envelope | {"msg": refused.detail or said})

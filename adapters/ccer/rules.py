@@ -1,4 +1,4 @@
-"""The trading and settlement rules of 2023 (绿交文〔2023〕76号) as data, and what follows from them.
+"""The trading and settlement rules of 2023 (绿交文 2023, no. 76) as data, and what follows from them.
 
 The document is ``mappings/ccer/rules.yaml``. Prices are whole numbers of ``10 ** -PRICE_SCALE`` yuan a tonne, hours are
 minutes of the clock in the document's zone. Everything here is a pure function of the document and its arguments.

@@ -122,7 +122,7 @@ SAID: Final = MappingProxyType(
         Code.NO_CERTIFICATE: "凭证尚未生成",
         Code.NOT_CONFIRMED_IN_TIME: "超过时限未确认",
         Code.REFERENCE_USED: "外部流水号重复",
-        Code.NO_SESSION: "登录已失效，请重新登录",
+        Code.NO_SESSION: "登录已失效",
     }
 )
 """What the registry says with a code."""

@@ -158,12 +158,9 @@ class HkVenueClient:
                 operation=operation,
                 headers={"accept": "application/json", "content-type": "application/x-www-form-urlencoded"},
                 content=self._credentials.token_request(now),
+                scope=SCOPE,
             )
             return _token(document, now, self._config.company_id)
-        except ContractBreach as error:
-            if error.code == "400":  # RFC 6749, 5.2: an assertion that is not accepted
-                raise AccessDenied(str(error), market=MARKET, operation=operation, code=error.code) from error
-            raise
         except Undecodable as error:
             raise ContractBreach(str(error), market=MARKET, operation=operation) from error
 

@@ -45,6 +45,7 @@ class HkVenueConfig(BaseModel):
     )
     api_url: Address = Field(default="https://api.hkcv.example/hkcv/api", description="Where the functions are.")
     company_id: Identifier = Field(default="CP00088", description="Our company's id at the venue.")
+    account: Identifier = Field(default="OA0001", description="Our omnibus account, under which we offer.")
     machine_id: Identifier = Field(default="MC00088", description="The id of this machine, given in the portal.")
     agent_key: SecretStr = Field(
         default_factory=lambda: SecretStr(development_pem(DevelopmentKey.AGENT)),

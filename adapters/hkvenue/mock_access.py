@@ -89,8 +89,8 @@ class Access:
         """Answers a request for a token (RFC 7523)."""
         try:
             form = _form(request.content)
-            self._check_assertion(form.get("client_assertion", ""), self._machine, 401, "invalid_client")
-            self._check_assertion(form.get("assertion", ""), self._company, 400, "invalid_grant")
+            self._check_assertion(form.get("client_assertion", ""), self._machine, "invalid_client")
+            self._check_assertion(form.get("assertion", ""), self._company, "invalid_grant")
         except Unacceptable as refused:
             return token_reply(refused.status, {"error": refused.error, "error_description": refused.description})
         self._given += 1
@@ -143,27 +143,27 @@ class Access:
                 return
         raise Failure(400, "411008", "Invalid Signature")
 
-    def _check_assertion(self, assertion: str, owner: str, status: int, error: str) -> None:
+    def _check_assertion(self, assertion: str, owner: str, error: str) -> None:
         now = self._clock()
-        claims, known = self._claims(assertion, status, error)
+        claims, known = self._claims(assertion, error)
         if known.owner != owner or known.ends_at <= now or claims["sub"] != owner or claims["iss"] != self._company:
-            raise Unacceptable(status, error, "JWT is not of a registered key")
+            raise Unacceptable(401, error, "JWT is not of a registered key")
         ends_at = _EPOCH + timedelta(seconds=claims["exp"])
         if ends_at <= now:
-            raise Unacceptable(status, error, "JWT is expired")
+            raise Unacceptable(401, error, "JWT is expired")
         if ends_at > now + ASSERTION_LIMIT:
-            raise Unacceptable(status, error, "JWT expiration time is unreasonable")
+            raise Unacceptable(401, error, "JWT expiration time is unreasonable")
 
-    def _claims(self, assertion: str, status: int, error: str) -> tuple[dict[str, Any], PortalKey]:
+    def _claims(self, assertion: str, error: str) -> tuple[dict[str, Any], PortalKey]:
         # The library would ask the machine's clock; the times are compared with the venue's.
         options: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "require": _CLAIMS}
         try:
             known = self.keys[str(jwt.get_unverified_header(assertion).get("kid"))]
             claims = jwt.decode(assertion, known.key, algorithms=["RS256"], audience=AUDIENCE, options=options)
         except (jwt.InvalidTokenError, KeyError):
-            raise Unacceptable(status, error, "JWT is invalid") from None
+            raise Unacceptable(401, error, "JWT is invalid") from None
         if not isinstance(claims["exp"], int):
-            raise Unacceptable(status, error, "JWT is invalid")
+            raise Unacceptable(401, error, "JWT is invalid")
         return claims, known
 
 

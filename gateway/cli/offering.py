@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.cli.execution import ACTOR, Exit, JsonOption, asked, execute
-from gateway.cli.output import Column, Output, keyed, shown
+from gateway.cli.output import Column, Output, keyed, said, shown
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

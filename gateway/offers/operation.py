@@ -105,7 +105,7 @@ async def keep_in_step(
     async with database.transaction() as connection:
         made = await decided(connection, manifests, policy, now, home=manifests[venue.market])
         venue_list = await _venue_list(connection, venue.market)
-    entries = wanted(made.decisions, availability or available(made.decisions), made.version.lot)
+    entries = wanted(made.decisions, availability or available(made.decisions), made.version)
 
     def planned(shown: dict[str, Shown]) -> list[OfferEntry]:
         return changes(entries, shown, made.reasons, venue_list)
@@ -118,4 +118,4 @@ async def _venue_list(connection: AsyncConnection, market: str) -> VenueList | N
     last = await snapshots.last(connection, market, RecordKind.LISTING)
     if last is None or not last.newest:
         return None
-    return VenueList(await sightings.listed_keys(connection, market), last.as_of)
+    return VenueList(await sightings.listed_keys(connection, market), last.began_at)

@@ -13,6 +13,7 @@ from gateway.model.money import Currency
 from gateway.offers.admission import Decision
 from gateway.offers.candidate import Candidate, Origin
 from gateway.offers.identity import offer_id
+from gateway.offers.policy import PolicyVersion
 
 Availability = Callable[[str], int]
 """How many units of a class are free to be sold, over all venues together."""
@@ -27,7 +28,7 @@ class Shown:
 
     Attributes:
         entry: the entry that it last accepted.
-        told_at: when it was last told of it.
+        told_at: when it was last told of it, by the database's clock.
         refused: the entry that it refused since, if any.
     """
 
@@ -38,14 +39,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class VenueList:
-    """The venue's own complete list of our offers: their ids, and when it was read."""
+    """The venue's own complete list of our offers: their ids, and when its reading began, by the database's clock."""
 
     offer_ids: frozenset[str]
-    as_of: dt.datetime
+    began_at: dt.datetime
 
     def lacks(self, one: Shown) -> bool:
         """Whether the list was read after the venue was told of an offer, and does not have it."""
-        return one.told_at < self.as_of and one.entry.offer_id not in self.offer_ids
+        return one.told_at < self.began_at and one.entry.offer_id not in self.offer_ids
 
 
 def available(decisions: Sequence[Decision]) -> Availability:
@@ -57,13 +58,13 @@ def available(decisions: Sequence[Decision]) -> Availability:
     return lambda class_id: free.get(class_id, 0)
 
 
-def wanted(decisions: Sequence[Decision], availability: Availability, lot: int) -> dict[str, OfferEntry]:
+def wanted(decisions: Sequence[Decision], availability: Availability, version: PolicyVersion) -> dict[str, OfferEntry]:
     """The entry that each class ought to have at the venue, by offer id; revisions are all 1 and mean nothing."""
     admitted: dict[str, list[Decision]] = {}
     for one in decisions:
         if one.admitted:
             admitted.setdefault(one.candidate.class_id, []).append(one)
-    entries = (_entry(class_id, found, availability(class_id), lot) for class_id, found in sorted(admitted.items()))
+    entries = (_entry(class_id, found, availability(class_id), version) for class_id, found in sorted(admitted.items()))
     return {entry.offer_id: entry for entry in entries if entry is not None}
 
 
@@ -102,17 +103,19 @@ def _same(one: OfferEntry, other: OfferEntry) -> bool:
     return one.model_copy(update={"revision": other.revision}) == other
 
 
-def _entry(class_id: str, found: Sequence[Decision], free: int, lot: int) -> OfferEntry | None:
+def _entry(class_id: str, found: Sequence[Decision], free: int, version: PolicyVersion) -> OfferEntry | None:
+    lot = version.lot
     firm = [one for one in found if one.firm]
-    listed = [one.candidate for one in found if one.candidate.origin is not Origin.HOLDING]
+    listed = [one.candidate for one in found if not one.firm]
     ours = min(sum(one.candidate.available for one in firm), free)
-    quantity = ours if firm and ours >= lot else sum(one.quantity for one in listed)
-    is_firm = bool(firm) and ours >= lot
+    price = _price(found, version)
+    # Firm is what a buyer can take as it is: covered by units of ours, and priced.
+    is_firm = bool(firm) and ours >= lot and price is not None
+    quantity = ours if firm and ours >= lot else sum(_for_sale(one) for one in listed)
     quantity -= quantity % lot
     if quantity < lot:
         return None
-    told = firm[0].candidate if is_firm else found[0].candidate
-    best = _best_price(listed)
+    told = firm[0].candidate if firm else found[0].candidate
     halted = next((one.halted for one in found if one.halted), None)
     assert told.vintage_start is not None  # the rule on vintages refuses a candidate without one
     assert told.vintage_end is not None
@@ -133,15 +136,26 @@ def _entry(class_id: str, found: Sequence[Decision], free: int, lot: int) -> Off
         firm=is_firm,
         quantity=quantity,
         lot=lot,
-        price=best.price if best else None,
-        currency=Currency(best.currency) if best and best.currency else None,
+        price=price[0] if price else None,
+        currency=price[1] if price else None,
         reason=halted[:REASON_LIMIT] if halted else None,
     )
 
 
-def _best_price(listed: Sequence[Candidate]) -> Candidate | None:
-    priced = [one for one in listed if one.price is not None and one.currency is not None]
-    return min(priced, key=lambda one: (one.currency or "", one.price or 0), default=None)
+def _for_sale(one: Candidate) -> int:
+    """What a candidate adds to an indicative offer: of our own units, earmarked elsewhere, only what is free there."""
+    return one.available if one.origin is Origin.HOLDING else one.quantity
+
+
+def _price(found: Sequence[Decision], version: PolicyVersion) -> tuple[int, Currency] | None:
+    """Our own asking price where units of ours are among them; else the lowest that is asked elsewhere."""
+    ours = next((one.candidate for one in found if one.candidate.origin is Origin.HOLDING), None)
+    asking = version.asking(ours.programme, ours.project_id) if ours else None
+    if asking is not None:
+        return asking.price, asking.currency
+    seen = (one.candidate for one in found)
+    quotes = (version.quoted(one.price, one.currency) for one in seen if one.price is not None and one.currency)
+    return min((one for one in quotes if one is not None), key=lambda one: (one[1], one[0]), default=None)
 
 
 def _names(told: Candidate) -> tuple[str, str | None]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.resources
+import re
+from collections.abc import Callable
 from importlib.resources.abc import Traversable
 from typing import Annotated, Final, Literal, Self, TypeVar
 
@@ -25,10 +27,14 @@ from pydantic import (
 )
 
 from gateway.kit.mapping.document import read_yaml
+from gateway.model.commands import RATE_SCALE
 from gateway.model.errors import ConfigurationError
+from gateway.model.money import Currency
+from gateway.model.records import PRICE_SCALE
 from gateway.model.vocabulary import ProjectState, UnitState
 
 FOLDER: Final = "admission"
+DECIMAL: Final = re.compile(r"(?P<whole>[0-9]{1,9})(?:\.(?P<places>[0-9]+))?")
 FAULTS_LIMIT: Final = 20
 
 
@@ -40,8 +46,22 @@ def _day(value: object) -> object:
     return dt.date.fromisoformat(value) if isinstance(value, str) else value
 
 
+def _scaled(scale: int) -> Callable[[object], object]:
+    """Reads a decimal text as a whole number of ``10 ** -scale``; what would be rounded is refused."""
+
+    def read(value: object) -> object:
+        found = DECIMAL.fullmatch(value) if isinstance(value, str) else None
+        if found is None or len(found["places"] or "") > scale:
+            return value
+        return int(found["whole"] + (found["places"] or "").ljust(scale, "0"))
+
+    return read
+
+
 Number = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
+PriceText = Annotated[int, BeforeValidator(_scaled(PRICE_SCALE)), Field(ge=1)]
+RateText = Annotated[int, BeforeValidator(_scaled(RATE_SCALE)), Field(ge=1)]
 
 
 class _Part(BaseModel):
@@ -71,6 +91,24 @@ class Programme(_Part):
         return self
 
 
+class AskingPrice(_Part):
+    """At what our own units are offered while no participant quotes them: of a programme, or of one project of it."""
+
+    programme: StrictStr
+    project_id: StrictStr | None = None
+    price: PriceText
+    currency: Currency
+
+
+class ReferenceRate(_Part):
+    """How a price seen in one currency is shown in another: units of ``into`` for one of ``seen_in``."""
+
+    seen_in: Currency
+    into: Currency
+    rate: RateText
+    source: StrictStr
+
+
 class PolicyVersion(_Part):
     """What holds from a day on.
 
@@ -83,6 +121,10 @@ class PolicyVersion(_Part):
         venue_positions: what becomes of our units that are earmarked at another venue.
         snapshot_hours: how old a complete snapshot may be for a firm offer.
         lot: the smallest quantity, and the step.
+        quoted_in: the currencies that the venue quotes.
+        price_step: the step of its prices; a converted price is rounded to it, half a step up.
+        asking_prices: the first that fits a class is its price.
+        reference_rates: for prices seen in other currencies.
     """
 
     version: StrictStr
@@ -96,6 +138,25 @@ class PolicyVersion(_Part):
     venue_positions: Literal["indicative", "firm"]
     snapshot_hours: Number
     lot: Annotated[int, BeforeValidator(_number), Field(ge=1)]
+    quoted_in: tuple[Currency, ...] = Field(min_length=1)
+    price_step: PriceText
+    asking_prices: tuple[AskingPrice, ...] = ()
+    reference_rates: tuple[ReferenceRate, ...] = ()
+
+    def asking(self, programme: str | None, project_id: str | None) -> AskingPrice | None:
+        """The price at which our own units of a project are offered; None where nobody has said one."""
+        fitting = (one for one in self.asking_prices if one.programme == programme)
+        return next((one for one in fitting if one.project_id in {None, project_id}), None)
+
+    def quoted(self, price: int, currency: str) -> tuple[int, Currency] | None:
+        """A price as the venue quotes it; None where it quotes neither the currency nor one that there is a rate to."""
+        if currency in self.quoted_in:
+            return price, Currency(currency)
+        for one in self.reference_rates:
+            if one.seen_in == currency and one.into in self.quoted_in:
+                steps = 10**RATE_SCALE * self.price_step
+                return (2 * price * one.rate + steps) // (2 * steps) * self.price_step, one.into
+        return None
 
     def programme(self, name: str | None) -> Programme | None:
         """An accepted programme by its short name."""

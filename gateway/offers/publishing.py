@@ -155,14 +155,12 @@ async def _take(
     said = answer.model_dump(mode="json")
     async with database.transaction() as connection:
         match answer.status.state:
-            case CommandState.CONFIRMED:
+            case CommandState.CONFIRMED | CommandState.REJECTED | CommandState.NOT_FOUND:
                 by_id = {one.offer_id: one for one in order.offers}
                 for one in answer.entries:
                     await _keep(connection, venue, order, by_id[one.offer_id], one, actor, told)
-                await _close(connection, order, "confirmed", said)
-                return True
-            case CommandState.REJECTED | CommandState.NOT_FOUND:
-                await _close(connection, order, "rejected", said)
+                confirmed = answer.status.state is CommandState.CONFIRMED
+                await _close(connection, order, "confirmed" if confirmed else "rejected", said)
                 return True
             case _:
                 await _mark_in_doubt(connection, order, said)

@@ -12,7 +12,7 @@ from gateway.kit.files import Limits, Table, open_content, open_table
 from gateway.kit.files.chinese import is_chinese
 from gateway.model.errors import UnusableFile
 
-HEADINGS = "项目编号,项目名称（全称）,数量"
+HEADINGS = "项目编号,项目名称【全称】,数量"
 
 
 def cells(table: Table) -> list[tuple[object, ...]]:
@@ -25,7 +25,7 @@ def test_chinese_headings_in_each_encoding(tmp_path: Path, encoding: str) -> Non
     path = tmp_path / "export.csv"
     path.write_bytes(f"{HEADINGS}\r\nGD-1,示例项目,10\r\n".encode(encoding))
     table = open_table(path)
-    assert table.headings == ("项目编号", "项目名称（全称）", "数量")
+    assert table.headings == ("项目编号", "项目名称【全称】", "数量")
     assert cells(table) == [("GD-1", "示例项目", "10")]
 
 

@@ -152,16 +152,16 @@ class TestTokens:
     @pytest.mark.parametrize(
         ("agent", "machine", "status", "error", "description"),
         [
-            (good_agent(exp=STARTS_AT + timedelta(minutes=31)), good_machine(), 400, "invalid_grant", "unreasonable"),
+            (good_agent(exp=STARTS_AT + timedelta(minutes=31)), good_machine(), 401, "invalid_grant", "unreasonable"),
             (good_agent(), good_machine(exp=STARTS_AT + timedelta(minutes=31)), 401, "invalid_client", "unreasonable"),
-            (good_agent(exp=STARTS_AT), good_machine(), 400, "invalid_grant", "expired"),
+            (good_agent(exp=STARTS_AT), good_machine(), 401, "invalid_grant", "expired"),
             (good_agent(), good_agent(), 401, "invalid_client", "registered"),
-            (good_machine(), good_machine(), 400, "invalid_grant", "registered"),
-            (good_agent(sub="CP00001"), good_machine(), 400, "invalid_grant", "registered"),
-            (good_agent(aud="another"), good_machine(), 400, "invalid_grant", "invalid"),
-            (assertion(AGENT, "unknown", sub="x"), good_machine(), 400, "invalid_grant", "invalid"),
-            (assertion(MACHINE, CONFIG.agent_key_id, sub="x"), good_machine(), 400, "invalid_grant", "invalid"),
-            ("no.jwt", good_machine(), 400, "invalid_grant", "invalid"),
+            (good_machine(), good_machine(), 401, "invalid_grant", "registered"),
+            (good_agent(sub="CP00001"), good_machine(), 401, "invalid_grant", "registered"),
+            (good_agent(aud="another"), good_machine(), 401, "invalid_grant", "invalid"),
+            (assertion(AGENT, "unknown", sub="x"), good_machine(), 401, "invalid_grant", "invalid"),
+            (assertion(MACHINE, CONFIG.agent_key_id, sub="x"), good_machine(), 401, "invalid_grant", "invalid"),
+            ("no.jwt", good_machine(), 401, "invalid_grant", "invalid"),
             (good_agent(), "", 401, "invalid_client", "invalid"),
         ],
     )
@@ -188,7 +188,7 @@ class TestTokens:
     def test_a_key_of_the_portal_ends_and_can_be_replaced(self, caller: Caller) -> None:
         known = caller.mock.access.keys[CONFIG.agent_key_id]
         caller.mock.access.keys[CONFIG.agent_key_id] = PortalKey(known.owner, known.key, STARTS_AT)
-        assert caller.login(form_of(good_agent(), good_machine())).status_code == 400
+        assert caller.login(form_of(good_agent(), good_machine())).status_code == 401
         caller.mock.access.keys["next"] = PortalKey(known.owner, known.key, STARTS_AT + timedelta(days=1))
         renewed = assertion(AGENT, "next", sub=CONFIG.company_id)
         assert caller.login(form_of(renewed, good_machine())).status_code == 200

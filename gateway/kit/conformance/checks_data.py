@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final
 
 import polars as pl
 
-from gateway.kit.conformance.check import READS, Check, Failed, NotCalledFor, check, require
+from gateway.kit.conformance.check import READS, Check, NotCalledFor, check, require
 from gateway.kit.conformance.editing import (
     NULL,
+    Claim,
     Clean,
     Edited,
     clean,
     edited,
     key_of,
     on_the_wire,
-    quarantined,
+    require_quarantined,
     required_sources,
     same_place,
     sources,
 )
-from gateway.kit.conformance.reading import Stream, contents, difference, mapped, subject_streams, table, whole
+from gateway.kit.conformance.reading import contents, difference, mapped, subject_streams, table, whole
 from gateway.kit.conformance.subject import Subject
 from gateway.kit.conformance.tampers import added_key, is_json, renamed_key, rewritten
 from gateway.kit.conformance.zones import local_zone
-from gateway.kit.mapping.document import CodeRule, CodesRule, InstantRule, ScaledRule, WholeUnitsRule
+from gateway.kit.mapping.document import CodeRule, CodesRule, InstantRule, ScaledRule, TextRule, WholeUnitsRule
 from gateway.kit.mapping.engine import ROW
 from gateway.model.vocabulary import FieldClass
 
@@ -37,35 +39,39 @@ BEYOND_A_FLOAT: Final = "90071992547409931"
 UNKNOWN_WORD: Final = "Paused by the Committee"
 UNLISTED: Final = "unlistedByAnybody"
 QUANTITY: Final = frozenset({FieldClass.QUANTITY})
+NAIVE: Final = "2026-07-15T10:00:00"
+CONVERTED: Final = datetime(2026, 7, 15, 2, tzinfo=UTC)
+NOTHINGS: Final = (("null", None, NULL), ("empty", "", b'""'))
+AN_OBJECT: Final = ("an object", '{"a": "b"}', b'{"a": "b"}')
 DECIDING: Final = frozenset({FieldClass.IDENTITY, FieldClass.QUANTITY, FieldClass.STATE, FieldClass.ENTITLEMENT})
 """The classes of fields on which something hangs."""
 
 
 async def _each(
-    subject: Subject, classes: frozenset[FieldClass], kinds: tuple[type, ...], try_one: Callable[..., Awaitable[int]]
+    subject: Subject,
+    classes: frozenset[FieldClass],
+    kinds: tuple[type, ...],
+    claims: Callable[..., Awaitable[list[Claim]]],
 ) -> None:
-    """Tries every field of these classes and rules; raises NotCalledFor where no row has one."""
+    """Makes claims of every field of these classes and rules; raises NotCalledFor where no row has one."""
     tried = 0
     for stream in await subject_streams(subject):
         one = await clean(subject, stream)
-        for name, rule in sources(subject, stream, classes, kinds):
-            tried += await try_one(one, name, rule)
+        made = [await claims(one, name, rule) for name, rule in sources(subject, stream, classes, kinds)]
+        tried += require_quarantined(subject, stream, [claim for some in made for claim in some])
     if not tried:
         raise NotCalledFor("no field of any feed can show it")
 
 
-def _require_quarantined(subject: Subject, one: Clean, name: str, said: str, found: list[Edited]) -> int:
-    for page in found:
-        kept_out = quarantined(subject, one.stream, page)
-        require(kept_out, f"{one.stream.title}: {name} said {said!r} {page.place}, and its record was accepted")
-    return len(found)
+async def _claims(one: Clean, name: str, source: str, text: str) -> list[Claim]:
+    return [Claim(name, text, page) for page in await edited(one, source, text)]
 
 
 @check("D010", "A number of many digits stays itself.", called_by=READS)
 async def long_numbers(subject: Subject) -> None:
     """Twenty digits fit no record, and more than a float holds may."""
 
-    async def try_one(one: Clean, name: str, rule: WholeUnitsRule | ScaledRule) -> int:
+    async def claims(one: Clean, name: str, rule: WholeUnitsRule | ScaledRule) -> list[Claim]:
         for digits in (TWENTY_DIGITS, BEYOND_A_FLOAT):
             for page in await edited(one, rule.source, digits):
                 found = [] if page.rows is None else [page.rows[rule.source][row] for row in page.changed]
@@ -73,47 +79,47 @@ async def long_numbers(subject: Subject) -> None:
                     all(text == digits for text in found),
                     f"{one.stream.title}: {name} said {digits} {page.place}, and the adapter shows {found}",
                 )
-        return _require_quarantined(subject, one, name, TWENTY_DIGITS, await edited(one, rule.source, TWENTY_DIGITS))
+        return await _claims(one, name, rule.source, TWENTY_DIGITS)
 
-    await _each(subject, QUANTITY, (WholeUnitsRule, ScaledRule), try_one)
+    await _each(subject, QUANTITY, (WholeUnitsRule, ScaledRule), claims)
 
 
 @check("D020", "A quantity with a fraction is refused, never rounded.", called_by=READS)
 async def fractions(subject: Subject) -> None:
     """A price has as many places as its scale, and not one more."""
 
-    async def try_one(one: Clean, name: str, rule: WholeUnitsRule | ScaledRule) -> int:
+    async def claims(one: Clean, name: str, rule: WholeUnitsRule | ScaledRule) -> list[Claim]:
         text = "1.5" if isinstance(rule, WholeUnitsRule) else f"1.{'1' * (rule.scale + 1)}"
-        return _require_quarantined(subject, one, name, text, await edited(one, rule.source, text))
+        return await _claims(one, name, rule.source, text)
 
-    await _each(subject, QUANTITY, (WholeUnitsRule, ScaledRule), try_one)
+    await _each(subject, QUANTITY, (WholeUnitsRule, ScaledRule), claims)
 
 
 @check("D030", "A block has as many units as its serial counts.", called_by=READS)
 async def block_length(subject: Subject) -> None:
     """One unit more, and the record contradicts itself."""
 
-    async def try_one(one: Clean, name: str, rule: WholeUnitsRule) -> int:
+    async def claims(one: Clean, name: str, rule: WholeUnitsRule) -> list[Claim]:
         row = one.row_of(rule.source)
         if row is None or name != "quantity" or "first" not in one.made.rows.columns:
-            return 0
+            return []
         record = one.made.rows.filter(pl.col(ROW) == row + 1).to_dicts()[0]
         if record["first"] is None:
-            return 0
+            return []
         text = str(record["quantity"] + 1)
-        return _require_quarantined(subject, one, name, text, await edited(one, rule.source, text))
+        return await _claims(one, name, rule.source, text)
 
-    await _each(subject, QUANTITY, (WholeUnitsRule,), try_one)
+    await _each(subject, QUANTITY, (WholeUnitsRule,), claims)
 
 
 @check("D040", "A word that no code list has is quarantined where something hangs on it.", called_by=READS)
 async def unknown_words(subject: Subject) -> None:
     """A state is never guessed."""
 
-    async def try_one(one: Clean, name: str, rule: CodeRule | CodesRule) -> int:
-        return _require_quarantined(subject, one, name, UNKNOWN_WORD, await edited(one, rule.source, UNKNOWN_WORD))
+    async def claims(one: Clean, name: str, rule: CodeRule | CodesRule) -> list[Claim]:
+        return await _claims(one, name, rule.source, UNKNOWN_WORD)
 
-    await _each(subject, DECIDING, (CodeRule, CodesRule), try_one)
+    await _each(subject, DECIDING, (CodeRule, CodesRule), claims)
 
 
 @check("D050", "A path that nobody listed is told as drift.", called_by=READS)
@@ -136,54 +142,53 @@ async def missing_paths(subject: Subject) -> None:
     """Of each field that a record cannot be without."""
     for stream in await subject_streams(subject):
         one = await clean(subject, stream)
+        everywhere = tuple(range(one.page.rows.height))
+        claims = []
         for name, rule in required_sources(subject, stream):
             if one.row_of(rule.source) is None:
                 continue
-            everywhere = tuple(range(one.page.rows.height))
             pages = [Edited("in its table", one.page.rows.drop(rule.source), everywhere)]
             if _has_json(one) and "." not in rule.source:
-                wire = await _rewritten(one, lambda body, key=rule.source: renamed_key(body, key, f"{key}V2"))  # type: ignore[misc]
-                pages.append(wire)
-            _require_quarantined(subject, one, name, "nothing at all", pages)
+                pages.append(await _rewritten(one, partial(renamed_key, key=rule.source, name=f"{rule.source}V2")))
+            claims += [Claim(name, "nothing at all", page) for page in pages]
+        require_quarantined(subject, stream, claims)
 
 
-@check("D070", "A value that is null, empty or of another type is quarantined or refused, and breaks nothing.", called_by=READS)
+@check(
+    "D070",
+    "A value that is null, empty or of another type is quarantined or refused, and breaks nothing.",
+    called_by=READS,
+)
 async def wrong_types(subject: Subject) -> None:
-    """Where something hangs on it."""
+    """Where something hangs on it; a text may be any text."""
     for stream in await subject_streams(subject):
         one = await clean(subject, stream)
+        claims = []
         for name, rule in required_sources(subject, stream):
-            for said, cell, token in (
-                ("null", None, NULL),
-                ("empty", "", b'""'),
-                ("an object", '{"a": "b"}', b'{"a": "b"}'),
-            ):
-                found = await edited(one, rule.source, cell, token)
-                if said == "an object" and not isinstance(rule, CodeRule | WholeUnitsRule | ScaledRule | InstantRule):
-                    continue
-                _require_quarantined(subject, one, name, said, found)
+            for said, cell, token in NOTHINGS if isinstance(rule, TextRule) else (*NOTHINGS, AN_OBJECT):
+                claims += [Claim(name, said, page) for page in await edited(one, rule.source, cell, token)]
+        require_quarantined(subject, stream, claims)
 
 
-@check("D080", "An instant without a zone is refused where the market writes zones, and offsets are converted.", called_by=READS)
+@check(
+    "D080",
+    "An instant without a zone is refused where the market writes zones, and offsets are converted.",
+    called_by=READS,
+)
 async def instants(subject: Subject) -> None:
     """Ten o'clock in Hong Kong is two o'clock in UTC."""
 
-    async def try_one(one: Clean, name: str, rule: InstantRule) -> int:
-        row = one.row_of(rule.source)
-        if rule.styles != ("iso",) or row is None:
-            return 0
-        naive = "2026-07-15T10:00:00"
-        tried = _require_quarantined(subject, one, name, naive, await edited(one, rule.source, naive))
-        for page in await edited(one, rule.source, f"{naive}+08:00"):
-            if page.rows is None:
-                continue
-            made = mapped(subject, one.stream, page.rows).rows.filter(pl.col(ROW).is_in([n + 1 for n in page.changed]))
-            for found in made.get_column(name).to_list():
-                expected = datetime(2026, 7, 15, 2, tzinfo=UTC)
-                require(found == expected, f"{one.stream.title}: {name} said {naive}+08:00 {page.place}, read {found}")
-        return tried
+    async def claims(one: Clean, name: str, rule: InstantRule) -> list[Claim]:
+        if rule.styles != ("iso",):
+            return []
+        for page in await edited(one, rule.source, f"{NAIVE}+08:00"):
+            if page.rows is not None:
+                found = mapped(subject, one.stream, page.rows[list(page.changed)]).rows.get_column(name).to_list()
+                fine = all(instant == CONVERTED for instant in found)
+                require(fine, f"{one.stream.title}: {name} said {NAIVE}+08:00 {page.place}, read {found}")
+        return await _claims(one, name, rule.source, NAIVE)
 
-    await _each(subject, DECIDING | {FieldClass.DESCRIPTIVE}, (InstantRule,), try_one)
+    await _each(subject, DECIDING, (InstantRule,), claims)
 
 
 @check("D090", "What is read does not depend on the zone of the machine.", called_by=READS)

@@ -6,6 +6,7 @@ import io
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 
 import httpx
 from pydantic import SecretStr
@@ -58,11 +59,10 @@ async def _fail_all(subject: Subject, tamper: Tamper) -> None:
     trial.line.tamper = tamper
     rehearsal = trial.rehearsal
     async with trial.adapter() as adapter:
-        calls: list[Callable[[], Awaitable[object]]] = []
-        for stream in streams(adapter, offered):
-            calls.append(lambda stream=stream: stream.page(adapter, rehearsal.since, None))  # type: ignore[misc]
-        for order in good_orders(rehearsal, offered):
-            calls.append(lambda order=order: sent(adapter, order))  # type: ignore[misc]
+        calls: list[Callable[[], Awaitable[object]]] = [
+            *(partial(stream.page, adapter, rehearsal.since, None) for stream in streams(adapter, offered)),
+            *(partial(sent, adapter, order) for order in good_orders(rehearsal, offered)),
+        ]
         for call in calls:
             try:
                 await call()

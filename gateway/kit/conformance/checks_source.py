@@ -52,8 +52,8 @@ async def no_environment(subject: Subject) -> None:
 
     def environment(node: ast.AST) -> str | None:
         named = _dotted(node) in {"os.environ", "os.environb", "os.getenv"}
-        taken = isinstance(node, ast.ImportFrom) and node.module == "os"
-        return "reads the environment" if named or (taken and _takes(node, {"environ", "getenv", "environb"})) else None
+        taken = {"os.environ", "os.environb", "os.getenv"} & set(_imported(node))
+        return "reads the environment" if named or taken else None
 
     _refuse(subject, environment)
 
@@ -128,7 +128,7 @@ def _rehearses(path: Path) -> bool:
 
 
 def _asks_clock(node: ast.AST) -> str | None:
-    if isinstance(node, ast.ImportFrom) and node.module == "time" and _takes(node, CLOCKS):
+    if isinstance(node, ast.ImportFrom) and {f"time.{name}" for name in CLOCKS} & set(_imported(node)):
         return "imports a clock of the machine"
     if isinstance(node, ast.Call):
         owner, _, name = _dotted(node.func).rpartition(".")
@@ -149,10 +149,6 @@ def _imported(node: ast.AST) -> Iterator[str]:
         yield from (one.name for one in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module is not None:
         yield from (f"{node.module}.{one.name}" for one in node.names)
-
-
-def _takes(node: ast.ImportFrom, names: frozenset[str] | set[str]) -> bool:
-    return any(one.name in names for one in node.names)
 
 
 def _dotted(node: ast.AST) -> str:

@@ -19,7 +19,7 @@ from gateway.kit.conformance.subject import Subject, Trial
 from gateway.kit.conformance.tampers import is_json, replaced_value, rewritten
 from gateway.kit.contract import Page
 from gateway.kit.errors import ContractBreach
-from gateway.kit.mapping.document import ConstantRule, Rule
+from gateway.kit.mapping.document import CodesRule, ConstantRule, FlagRule, PresenceRule, Rule, TextsRule
 from gateway.kit.mapping.engine import ROW, Mapped
 from gateway.model.records import required
 from gateway.model.vocabulary import FieldClass
@@ -89,13 +89,19 @@ def sources(
 
 
 def required_sources(subject: Subject, stream: Stream) -> list[tuple[str, Any]]:
-    """The fields that a record must have, with the rules that read them."""
+    """The fields that a record must have, with the rules that read them, but those to which nothing is a value.
+
+    Lists may be empty, a presence is a question whose answer may be no, and a flag may have a default.
+    """
     document = subject.mapping(stream.feed.mapping).document
     needed = required(document.record)
     return [
         (name, rule)
         for name, rule in document.fields.items()
-        if name in needed and not isinstance(rule, ConstantRule) and not rule.optional
+        if name in needed
+        and not isinstance(rule, ConstantRule | CodesRule | TextsRule | PresenceRule)
+        and not (isinstance(rule, FlagRule) and rule.absent is not None)
+        and not rule.optional
     ]
 
 
@@ -131,7 +137,9 @@ async def on_the_wire(one: Clean, tamper: Tamper, source: str | None) -> Edited:
     except ContractBreach:
         return Edited(place, None, ())
     except Exception as error:
-        raise Failed(f"{one.stream.title}, {source} changed {place}: {error!r}, expected a page or ContractBreach") from error
+        raise Failed(
+            f"{one.stream.title}, {source} changed {place}: {error!r}, expected a page or ContractBreach"
+        ) from error
     if page.rows.height + len(page.rejected) != one.page.rows.height + len(one.page.rejected):
         raise Failed(f"{one.stream.title}, {source} changed {place}: {page.rows.height} rows of {one.page.rows.height}")
     if source is None or source not in page.rows.columns:
@@ -143,12 +151,37 @@ async def on_the_wire(one: Clean, tamper: Tamper, source: str | None) -> Edited:
     return Edited(place, page.rows, changed)
 
 
-def quarantined(subject: Subject, stream: Stream, edited_page: Edited) -> bool:
-    """Whether every changed row is kept out of the records, or the whole page was refused."""
-    if edited_page.rows is None:
-        return True
-    numbers = set(mapped(subject, stream, edited_page.rows).quarantined().to_list())
-    return all(row + 1 in numbers for row in edited_page.changed)
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That an edited page's changed rows are kept out of the records.
+
+    Attributes:
+        name: the field.
+        said: what its source says now, for messages.
+        page: the page.
+    """
+
+    name: str
+    said: str
+    page: Edited
+
+
+def require_quarantined(subject: Subject, stream: Stream, claims: list[Claim]) -> int:
+    """Raises Failed for the first claim that does not hold, and says how many there were.
+
+    A page that was refused as a whole keeps its claim. The changed rows of all others are read as one table.
+    """
+    told = [(claim, claim.page.rows[list(claim.page.changed)]) for claim in claims if claim.page.rows is not None]
+    if told:
+        rows = pl.concat([rows for _, rows in told], how="diagonal")
+        waiting = set(mapped(subject, stream, rows).quarantined().to_list())
+        number = 0
+        for claim, own in told:
+            if not all(number + row in waiting for row in range(1, own.height + 1)):
+                where = f"{stream.title}: {claim.name} said {claim.said!r} {claim.page.place}"
+                raise Failed(f"{where}, and its record was accepted")
+            number += own.height
+    return len(claims)
 
 
 def key_of(source: str) -> str:

@@ -61,7 +61,9 @@ class Replay(httpx.AsyncBaseTransport):
         asked = _request(request, ())
         for name, expected in one["request"].items():
             if expected != asked[name] and expected != HIDDEN:
-                raise Strange(f"request {self.place}: its {name} is {asked[name]!r:.200}, recorded was {expected!r:.200}")
+                raise Strange(
+                    f"request {self.place}: its {name} is {asked[name]!r:.200}, recorded was {expected!r:.200}"
+                )
         answer = one["response"]
         content = base64.b64decode(answer["base64"]) if "base64" in answer else answer["body"].encode()
         return httpx.Response(answer["status"], headers=answer["headers"], content=content)
@@ -143,12 +145,12 @@ def _exchange(one: Exchange, secrets: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _request(request: httpx.Request, secrets: tuple[str, ...]) -> dict[str, Any]:
-    body = _body(request.content)
+    (content,) = _body(request.content).values()
     asked = {
         "method": request.method,
         "path": request.url.path,
         "query": request.url.query.decode(),
-        "content": body.get("body", body.get("base64")),
+        "content": content,
     }
     return {name: HIDDEN if any(secret in value for secret in secrets) else value for name, value in asked.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,7 @@ from gateway.model.commands import (
     Transfer,
 )
 
-CAPABILITY: Final = MappingProxyType(
+CAPABILITY: Final[Mapping[type[Order], str]] = MappingProxyType(
     {
         Transfer: "Transfers",
         Acceptance: "AcceptsTransfers",
@@ -82,7 +82,7 @@ class Case:
             return self.order.model_copy(update={"witness": await self.adapter.witness(self.order)})
         return self.order
 
-    async def effects(self) -> int:
+    def effects(self) -> int:
         """How often the market's book shows the order."""
         return self.trial.rehearsal.effects(self.order)
 
@@ -107,10 +107,16 @@ async def sent(adapter: Any, order: Order) -> CommandStatus | PublicationStatus:
     return answer
 
 
-async def asked(adapter: Any, order: Order) -> CommandStatus:
+async def looked_up(adapter: Any, order: Order) -> CommandStatus | PublicationStatus:
     """Asks what became of an order."""
     method = getattr(adapter, _METHODS[CAPABILITY[type(order)]][1])
-    return status_of(await method(order))
+    answer: CommandStatus | PublicationStatus = await method(order)
+    return answer
+
+
+async def asked(adapter: Any, order: Order) -> CommandStatus:
+    """What became of the whole of an order."""
+    return status_of(await looked_up(adapter, order))
 
 
 def status_of(answer: CommandStatus | PublicationStatus) -> CommandStatus:
@@ -139,7 +145,7 @@ async def cases(subject: Subject, *, all_orders: bool = False) -> AsyncIterator[
     """Orders that the market carries out, each on a new rehearsal; raises NotCalledFor where there is none."""
     found = good_orders(subject.trial().rehearsal, subject.manifest.capabilities())
     for order in found if all_orders else one_of_each(found):
-        async with _case(subject, order, None) as case:
+        async with case_of(subject, order) as case:
             yield case
     if not found:
         raise NotCalledFor("the rehearsal has no order that is carried out")
@@ -150,23 +156,36 @@ async def refused_cases(subject: Subject) -> AsyncIterator[Case]:
     offered = subject.manifest.capabilities()
     found = [one for one in subject.trial().rehearsal.refused if CAPABILITY[type(one.order)] in offered]
     for one in found:
-        async with _case(subject, one.order, one.code) as case:
+        async with case_of(subject, one.order, one.code) as case:
             yield case
     if not found:
         raise NotCalledFor("the rehearsal has no order that is refused")
 
 
-async def tampered_cases(subject: Subject, tamper: Callable[[Hits], Tamper]) -> AsyncIterator[tuple[Case, int]]:
-    """Each case once for each of its requests that are commands, with the line tampered at that one.
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An order on a line that goes wrong at one of its commands.
 
-    Yields the case and how many commands went before the one that is hit.
+    Attributes:
+        case: the order.
+        before: how many of its commands went well before.
+        after: how many would have followed.
     """
+
+    case: Case
+    before: int
+    after: int
+
+
+async def hit_cases(subject: Subject, tamper: Callable[[Hits], Tamper]) -> AsyncIterator[Hit]:
+    """Each order once for each of its requests that are commands, with the line tampered at that one."""
     async for counted in cases(subject):
         await sent(counted.adapter, await counted.prepared())
-        for place in range(len(counted.trial.line.commands())):
-            async with _case(subject, counted.order, None) as case:
+        commands = len(counted.trial.line.commands())
+        for place in range(commands):
+            async with case_of(subject, counted.order) as case:
                 case.trial.line.tamper = tamper(nth_command(case.trial, place))
-                yield case, place
+                yield Hit(case, place, commands - place - 1)
 
 
 def nth_command(trial: Trial, place: int) -> Hits:
@@ -189,7 +208,8 @@ async def outcome(case: Case, order: Order) -> CommandStatus | PublicationStatus
 
 
 @asynccontextmanager
-async def _case(subject: Subject, order: Order, code: str | None) -> AsyncIterator[Case]:
+async def case_of(subject: Subject, order: Order, code: str | None = None) -> AsyncIterator[Case]:
+    """An order on a new rehearsal."""
     trial = subject.trial()
     async with trial.adapter() as adapter:
         yield Case(trial, adapter, order, code)

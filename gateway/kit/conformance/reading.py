@@ -85,32 +85,18 @@ async def subject_streams(subject: Subject, *, of: frozenset[str] | None = None)
 
 async def whole(stream: Stream, adapter: Any, since: datetime, limit: int = PAGES_LIMIT) -> list[Page]:
     """All pages of a feed; raises Failed for a cursor that comes again and for more pages than the limit."""
-    pages = await until_repeated(stream, adapter, since, limit)
-    require_end(stream, pages, limit)
-    return pages
-
-
-async def until_repeated(stream: Stream, adapter: Any, since: datetime, limit: int) -> list[Page]:
-    """The pages of a feed as the core reads them: it stops at the end, at a repeated cursor and at the limit."""
     seen: set[str | None] = set()
     pages: list[Page] = []
     cursor: str | None = None
-    while cursor not in seen and len(pages) < limit:
+    while not pages or cursor is not None:
+        if cursor in seen:
+            raise Failed(f"{stream.title}: the cursor {cursor!r} came again")
+        if len(pages) == limit:
+            raise Failed(f"{stream.title}: no end after {limit} pages")
         seen.add(cursor)
         pages.append(await stream.page(adapter, since, cursor))
         cursor = pages[-1].next_cursor
-        if cursor is None:
-            break
     return pages
-
-
-def require_end(stream: Stream, pages: Sequence[Page], limit: int) -> None:
-    """Raises Failed unless the last page is one."""
-    last = pages[-1].next_cursor
-    if last is None:
-        return
-    said = f"the cursor {last!r} came again" if len(pages) < limit else f"no end after {limit} pages"
-    raise Failed(f"{stream.title}: {said}")
 
 
 def table(pages: Sequence[Page]) -> pl.DataFrame:

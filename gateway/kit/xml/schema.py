@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REASONS: Final = 3
 """How many faults of one element are told."""
 REASON_CHARACTERS: Final = 500
+EXPLAINED_ELEMENTS: Final = 500
+"""xmlschema lists every fault of an element before it tells the first, so it is not asked about larger ones."""
 
 
 def hardened_parser() -> etree.XMLParser:
@@ -29,6 +31,14 @@ def hardened_parser() -> etree.XMLParser:
         huge_tree=False,
         collect_ids=False,
     )
+
+
+def finder(path: str) -> Callable[[etree._Element], Any]:
+    """A compiled XPath that gives plain texts and numbers."""
+    return etree.XPath(path, smart_strings=False)
+
+
+_ELEMENTS: Final = finder("count(.//*)")
 
 
 class Schema:
@@ -87,16 +97,13 @@ class Schema:
 
     def explain(self, element: etree._Element) -> str:
         """Why the schema refuses an element: the path and the reason of its first faults."""
-        faults = list(islice(self._model.iter_errors(element), REASONS))
-        told = "; ".join(f"{fault.path}: {fault.reason}" for fault in faults)
+        told = ""
+        if _ELEMENTS(element) <= EXPLAINED_ELEMENTS:
+            faults = islice(self._model.iter_errors(element), REASONS)
+            told = "; ".join(f"{fault.path}: {fault.reason}" for fault in faults)
         if not told:
-            # The two disagree; the one that refused says why.
+            # Too large, or the two disagree: the one that refused says why.
             self._fast.validate(element)
             log = cast("Iterable[Any]", self._fast.error_log)
             told = "; ".join(entry.message for entry in islice(log, REASONS))
         return " ".join(told.split())[:REASON_CHARACTERS]
-
-
-def finder(path: str) -> Callable[[etree._Element], object]:
-    """A compiled XPath that gives plain texts and numbers."""
-    return etree.XPath(path, smart_strings=False)

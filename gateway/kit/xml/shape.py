@@ -16,10 +16,11 @@ class Limits:
         bytes: size of the file.
         run_bytes: from one tag's beginning to the next one's: a tag with its attributes and the text behind it. This
             and the next two are of the text in UTF-8.
-        record_bytes: of one record.
+        record_bytes: of one record, where it is longer than what is read at a time.
         envelope_bytes: before the body's beginning, and from its end on.
         records: records of the file.
         rejected: records that the schema may refuse; a file with more of them is of another schema.
+        rejected_bytes: of their text together.
         read_bytes: how much is read and parsed at a time.
         batch_records: records in a batch, at least, but for the last one.
     """
@@ -30,6 +31,7 @@ class Limits:
     envelope_bytes: int = 65_536
     records: int = 10_000_000
     rejected: int = 1_000
+    rejected_bytes: int = 2 << 20
     read_bytes: int = 512 << 10
     batch_records: int = 20_000
 

@@ -74,6 +74,7 @@ class RecordStream:
         self._lines = 1
         self._seen = 0
         self._refused = 0
+        self._refused_bytes = 0
         self._totals = Totals()
         self._begun = False
         self._text = CheckedText(file, shape, limits)
@@ -231,9 +232,12 @@ class RecordStream:
                 reason = self._schema.explain(element)
             rejected.append(RejectedRow(position, text, reason))
             self._refused += 1
-            if self._refused > self._limits.rejected:
+            self._refused_bytes += len(text.encode())
+            limits = self._limits
+            if self._refused > limits.rejected or self._refused_bytes > limits.rejected_bytes:
                 raise UnusableFile(
-                    found=f"more than {self._limits.rejected:,} records that the schema refuses ({reason})",
+                    found=f"more than {limits.rejected:,} records, or {limits.rejected_bytes:,} bytes of them, that "
+                    f"the schema refuses ({reason})",
                     expected=f"records of the kind {self._records.element}",
                     where=self._place(_line(element)),
                 )

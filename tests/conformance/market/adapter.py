@@ -217,12 +217,9 @@ class HarbourAdapter:
         """Sends an order; an answer that cannot be read leaves its outcome unknown."""
         answer = await self._client.order(kind, {"reference": order.command_id, "account": order.account, **told})
         try:
-            found = order_state(answer)
-            if found.reference != order.command_id or found.state not in STATES:
-                raise Undecodable(f"order {found.reference!r} in state {found.state!r}, expected ours in a known state")
+            return _known(order_state(answer), order)
         except Undecodable as error:
             raise OutcomeUnknown(str(error), market=MARKET, operation=f"order {kind}") from error
-        return found
 
     async def _asked(self, order: Order) -> CommandStatus:
         found = await self._client.order_state(order.command_id)
@@ -247,6 +244,13 @@ class HarbourAdapter:
             code=found.code,
             as_of=self._clock(),
         )
+
+
+def _known(found: OrderState, order: Order) -> OrderState:
+    """The state of our order; raises Undecodable for another order's, or a state that the market has not."""
+    if found.reference != order.command_id or found.state not in STATES:
+        raise Undecodable(f"order {found.reference!r} in state {found.state!r}, expected ours in a known state")
+    return found
 
 
 def _holdings(order: Transfer | Retirement) -> list[dict[str, object]]:

@@ -36,7 +36,14 @@ def lists() -> dict[str, list[dict[str, Any]]]:
         "blocks": [block(number, 1 + 1000 * number, 100 * number) for number in (1, 2, 3, 5)],
         "holdings": [holding(number, 1 + 10_000 * number, 50 * number) for number in (1, 2, 3, 5, 6)],
         "balances": [
-            {"account": ACCOUNT, "id": f"C-{n}", "currency": currency, "booked": 500_000, "available": 500_000, "held": 0}
+            {
+                "account": ACCOUNT,
+                "id": f"C-{n}",
+                "currency": currency,
+                "booked": 500_000,
+                "available": 500_000,
+                "held": 0,
+            }
             for n, currency in enumerate(("HKD", "CNH", "USD"), start=1)
         ],
         "listings": [listing(number) for number in (1, 2, 3, 5)],

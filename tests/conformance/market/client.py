@@ -88,10 +88,7 @@ class HarbourClient:
         operation = f"order {reference}"
         document, _ = await self._read(f"/orders?{urlencode({'reference': reference})}", operation)
         try:
-            found = elements(members(document, "the answer").get("orders"), "orders")
-            if len(found) > 1:
-                raise Undecodable(f"found {len(found)} orders of one reference")
-            return order_state(found[0]) if found else None
+            return _only_order(document)
         except Undecodable as error:
             raise self._breach(str(error), operation) from error
 
@@ -161,6 +158,13 @@ def signature(secret: SecretStr, event: str, sent: str, body: bytes) -> str:
     """How the market signs an event: HMAC-SHA256 over its id, its time and its bytes, in base64."""
     signed = f"{event}.{sent}.".encode() + body
     return base64.b64encode(hmac.digest(secret.get_secret_value().encode(), signed, hashlib.sha256)).decode()
+
+
+def _only_order(document: Json) -> OrderState | None:
+    found = elements(members(document, "the answer").get("orders"), "orders")
+    if len(found) > 1:
+        raise Undecodable(f"found {len(found)} orders of one reference")
+    return order_state(found[0]) if found else None
 
 
 def _listed(document: Json, body: bytes) -> Listed:

@@ -176,9 +176,8 @@ class HarbourMock:
         elif order.kind == "acceptance":
             (row,) = (row for row in self.lists["movements"] if row["id"] == order.told["transfer"])
             row["state"] = "FINAL" if order.told["accept"] else "REFUSED"
-        elif order.kind == "cash":
-            if not self._pay(reference, order):
-                return
+        elif order.kind == "cash" and not self._pay(reference, order):
+            return
         self.effects[reference] += 1
 
     def _pay(self, reference: str, order: BookedOrder) -> bool:

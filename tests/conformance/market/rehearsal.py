@@ -96,7 +96,11 @@ def _transfer(key: str, number: int, units: int, kind: TransferKind) -> Transfer
 def _retirement(key: str, number: int, units: int) -> Retirement:
     lots = (Lot(holding=f"H-{number}", quantity=units),)
     return Retirement(
-        command_id=key, account=ACCOUNT, lots=lots, purpose=RetirementPurpose.VOLUNTARY, beneficiary="Nobody in Particular"
+        command_id=key,
+        account=ACCOUNT,
+        lots=lots,
+        purpose=RetirementPurpose.VOLUNTARY,
+        beneficiary="Nobody in Particular",
     )
 
 

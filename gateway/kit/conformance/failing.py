@@ -1,0 +1,93 @@
+"""Every read of an adapter, failed once at each of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from gateway.kit.conformance.check import Failed
+from gateway.kit.conformance.line import Exchange, Tamper
+from gateway.kit.conformance.reading import Stream, subject_streams
+from gateway.kit.conformance.subject import Subject, Trial
+from gateway.kit.conformance.tampers import Hits, nth
+from gateway.kit.errors import AdapterError
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One thing that is asked of an adapter: a page of a feed, or its total."""
+
+    title: str
+    call: Callable[[Any], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What became of a read one of whose requests failed.
+
+    Attributes:
+        title: the read, and which request failed.
+        result: what was raised, or returned in spite of it.
+        after: how many requests followed the failed one.
+        exchange: the failed request.
+    """
+
+    title: str
+    result: object
+    after: int
+    exchange: Exchange
+
+    def require(self, kind: type[AdapterError], but: type[AdapterError] | None = None) -> AdapterError:
+        """The error; raises Failed when it is none of this kind."""
+        fine = isinstance(self.result, kind) and not (but is not None and isinstance(self.result, but))
+        if not fine:
+            raise Failed(f"{self.title}: {self.result!r:.300}, expected {kind.__name__}")
+        assert isinstance(self.result, AdapterError)
+        return self.result
+
+
+async def failures(
+    subject: Subject, tamper: Callable[[Hits], Tamper], applies: Callable[[httpx.Response], bool] = lambda _answer: True
+) -> AsyncIterator[Failure]:
+    """Each read, failed at each of its requests in turn.
+
+    Args:
+        subject: the adapter.
+        tamper: how a request fails.
+        applies: whether it can fail so, by the answer that it has when nothing fails.
+    """
+    trial = subject.trial()
+    for stream in await subject_streams(subject):
+        for read in _reads(stream, trial):
+            trial.line.tamper = None
+            begin = len(trial.line.exchanges)
+            await _call(trial, read)
+            answers = [one.response for one in trial.line.exchanges[begin:]]
+            for place, answer in enumerate(answers):
+                if answer is None or not applies(answer):
+                    continue
+                number = len(trial.line.exchanges) + place
+                trial.line.tamper = tamper(nth(number))
+                result = await _call(trial, read)
+                after = len(trial.line.exchanges) - number - 1
+                exchange = trial.line.exchanges[number]
+                yield Failure(f"{read.title}, {exchange.path}", result, after, exchange)
+
+
+def _reads(stream: Stream, trial: Trial) -> list[Read]:
+    since = trial.rehearsal.since
+    return [
+        Read(stream.title, lambda adapter: stream.page(adapter, since, None)),
+        Read(f"{stream.title}, its total", lambda adapter: stream.total(adapter, since)),
+    ]
+
+
+async def _call(trial: Trial, read: Read) -> object:
+    async with trial.adapter() as adapter:
+        try:
+            return await read.call(adapter)
+        except Exception as error:  # noqa: BLE001 - what is raised is what is looked at
+            return error

@@ -1,0 +1,1 @@
+"""How the rows of CBL and Xpansiv Connect are read."""
