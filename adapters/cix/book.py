@@ -1,6 +1,6 @@
 """The stand-in's book: what happens at the venue. It asks its clock and nothing else.
 
-Tests and demonstrations change it from behind by its methods; requests change it by :mod:`adapters.cix.commands`.
+Tests and demonstrations change it from behind by its methods; requests change it by :mod:`adapters.cix.mock_commands`.
 """
 
 from __future__ import annotations

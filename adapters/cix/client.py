@@ -95,7 +95,7 @@ class CixClient:
             answer = members(document, "the page")
             rows = tabulate(document, ROWS, nested=True)
             following = _optional(answer, "nextCursor")
-            stated = answer.get("totalQuantity")
+            stated = _given(answer, "totalQuantity")
             found = Found(
                 rows=rows,
                 total=whole_number(answer.get("total"), "total"),
@@ -209,4 +209,11 @@ def text_of(row: Mapping[str, Json], name: str) -> str:
 
 
 def _optional(row: Mapping[str, Json], name: str) -> str | None:
-    return None if row.get(name) is None else text_of(row, name)
+    return None if _given(row, name) is None else text_of(row, name)
+
+
+def _given(row: Mapping[str, Json], name: str) -> Json:
+    """A member that may be null but must be there: one that is called otherwise now is not taken for nothing."""
+    if name not in row:
+        raise Undecodable(f"{name} is missing, expected it, or null")
+    return row[name]

@@ -19,8 +19,8 @@ import httpx
 from adapters.cix import book_rows as rows
 from adapters.cix.book import Book
 from adapters.cix.book_build import build_book
-from adapters.cix.commands import Problem, error_body, take
 from adapters.cix.config import PAGE_LIMIT, CixConfig
+from adapters.cix.mock_commands import Problem, error_body, take
 from gateway.kit.clock import Clock
 from gateway.kit.signature import WebhookKey, sign
 

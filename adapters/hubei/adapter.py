@@ -64,19 +64,19 @@ class HubeiAdapter:
     async def read_holdings(self, feed: str, cursor: str | None) -> Page:
         """One file of the latest published day; a cursor stays with the day it began on.
 
-        Raises ConfigurationError for a cursor that is not of this feed.
+        Raises ConfigurationError for a cursor that is none of ours.
         """
         kind = _kind(HOLDING_FEEDS, feed)
         day, place = (None, 0) if cursor is None else _placed(cursor)
         days = (await self._client.published(day)).days
-        return await self._page([days[-1]] if day is None else _beginning(days, day)[:1], kind, place)
+        return await self._page([days[-1]] if day is None else self._beginning(days, day)[:1], kind, place)
 
     async def movements_total(self, feed: str, since: datetime) -> StatedTotal:
         """Records and units since then; of the first day they are counted, of later ones the files state them."""
         return await self._total(_kind(MOVEMENT_FEEDS, feed), since)
 
     async def read_movements(self, feed: str, since: datetime, cursor: str | None) -> Page:
-        """One file, oldest first. Raises ConfigurationError for a cursor that is not of this feed."""
+        """One file, oldest first. Raises ConfigurationError for a cursor that is none of ours."""
         return await self._since(_kind(MOVEMENT_FEEDS, feed), since, cursor)
 
     async def trades_total(self, feed: str, since: datetime) -> StatedTotal:
@@ -84,7 +84,7 @@ class HubeiAdapter:
         return await self._total(_kind(TRADE_FEEDS, feed), since)
 
     async def read_trades(self, feed: str, since: datetime, cursor: str | None) -> Page:
-        """One file, oldest first. Raises ConfigurationError for a cursor that is not of this feed."""
+        """One file, oldest first. Raises ConfigurationError for a cursor that is none of ours."""
         return await self._since(_kind(TRADE_FEEDS, feed), since, cursor)
 
     async def _total(self, kind: FileKind, since: datetime) -> StatedTotal:
@@ -106,7 +106,7 @@ class HubeiAdapter:
             nothing = pl.DataFrame(schema=dict.fromkeys(schema().columns(RECORDS[kind].element), pl.String))
             document = Document(published.body, "application/json", f"GET day-end index from {day}")
             return Page(document, nothing, next_cursor=None, as_of=self._clock())
-        days = published.days if cursor is None else _beginning(published.days, day)
+        days = published.days if cursor is None else self._beginning(published.days, day)
         page = await self._page(days, kind, place)
         return replace(page, rows=_happened_since(page.rows, kind, since))
 
@@ -114,7 +114,8 @@ class HubeiAdapter:
         """The file at a place among those of the first of some days; what follows may be of the next one."""
         day, files = days[0].day, days[0].of(kind)
         if place >= len(files):
-            raise ConfigurationError(f"{MARKET}: found a cursor to file {place + 1} of {day}, which has {len(files)}")
+            found = f"found {len(files)} files of {day}, expected file {place + 1} of the pages before"
+            raise self._client.breach(found, f"day-end files of {day}")
         read, content = await self._client.file(day, files[place])
         following = None
         if place + 1 < len(files):
@@ -128,6 +129,12 @@ class HubeiAdapter:
             as_of=read.written_at,
             rejected=read.rejected,
         )
+
+    def _beginning(self, days: Sequence[PublishedDay], day: date) -> Sequence[PublishedDay]:
+        """The days from a cursor's on. Raises ContractBreach where the market no longer lists that one."""
+        if not days or days[0].day != day:
+            raise self._client.breach(f"found no files of {day}, which were there before", f"day-end index from {day}")
+        return days
 
 
 def _feeds(kinds: Mapping[str, FileKind]) -> Sequence[Feed]:
@@ -148,13 +155,6 @@ def _stated(files: Sequence[BatchFile]) -> StatedTotal:
 def _happened_since(rows: pl.DataFrame, kind: FileKind, since: datetime) -> pl.DataFrame:
     """The rows of what happened at that instant or later: times of one length, compared as texts."""
     return rows.filter(pl.col(HAPPENED[kind]) >= f"{since.astimezone(WUHAN):%Y%m%d%H%M%S}")
-
-
-def _beginning(days: Sequence[PublishedDay], day: date) -> Sequence[PublishedDay]:
-    """The days from a cursor's on. Raises ConfigurationError when the market has no longer published it."""
-    if not days or days[0].day != day:
-        raise ConfigurationError(f"{MARKET}: found a cursor to {day}, of which nothing is published")
-    return days
 
 
 def _placed(cursor: str) -> tuple[date, int]:

@@ -88,7 +88,7 @@ class HubeiClient:
     def __init__(self, config: HubeiConfig, transport: Transport) -> None:
         self._config = config
         self._transport = transport
-        self._lines = (config.line_a, config.line_b)
+        self._lines = [line for line in (config.line_a, config.line_b) if line is not None]
         self._headers = {
             "accept": "application/json, application/xml",
             "x-receiver": config.receiver,
@@ -107,9 +107,11 @@ class HubeiClient:
         try:
             days = _published_days(answer.body)
         except Undecodable as error:
-            raise self._breach(str(error), operation) from error
+            raise self.breach(str(error), operation) from error
         if not days and since is None:
-            raise self._breach("found no day at all, expected the latest one", operation)
+            raise self.breach("found no day at all, expected the latest one", operation)
+        if days and since is not None and days[0].day < since:
+            raise self.breach(f"asked for days from {since} on, found {days[0].day}", operation)
         return Published(days, answer.body)
 
     async def file(self, day: date, listed: BatchFile) -> tuple[DayEndFile, bytes]:
@@ -122,23 +124,24 @@ class HubeiClient:
         try:
             return await asyncio.to_thread(_checked, answer.body, day, listed), answer.body
         except UnusableFile as error:
-            raise self._breach(str(error), operation) from error
+            raise self.breach(str(error), operation) from error
 
     async def _ask(self, path: str, operation: str) -> Response:
         """Asks one line, and the other one where that does not answer. The line that answered is asked first next."""
-        first, second = self._lines
         try:
-            return await self._read(first, path, operation)
+            return await self._read(self._lines[0], path, operation)
         except RateLimited:
             raise
         except (NotSent, Unavailable) as error:
+            if len(self._lines) == 1:
+                raise
             try:
-                answer = await self._read(second, path, operation)
+                answer = await self._read(self._lines[1], path, operation)
             except (NotSent, Unavailable) as other:
                 raise Unavailable(
                     f"neither line answers: {error}; {other}", market=MARKET, operation=operation
                 ) from other
-        self._lines = (second, first)
+        self._lines.reverse()
         return answer
 
     async def _read(self, line: str, path: str, operation: str) -> Response:
@@ -147,7 +150,8 @@ class HubeiClient:
         )
 
     @staticmethod
-    def _breach(message: str, operation: str) -> ContractBreach:
+    def breach(message: str, operation: str) -> ContractBreach:
+        """A breach of the market's contract."""
         return ContractBreach(message, market=MARKET, operation=operation)
 
 

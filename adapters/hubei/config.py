@@ -22,7 +22,9 @@ class HubeiConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     line_a: Address = Field(default="https://hubei.example/line-a", description="The end of the first line.")
-    line_b: Address = Field(default="https://hubei.example/line-b", description="The end of its backup.")
+    line_b: Address | None = Field(
+        default="https://hubei.example/line-b", description="The end of its backup; null where there is none."
+    )
     receiver: Word = Field(default="HKGW", description="Our code as the receiver of files (接收方).")
     access_token: SecretStr = Field(
         default=SecretStr("the-receiver-s-token"), min_length=1, description="The header x-access-token of a receiver."

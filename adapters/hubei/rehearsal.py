@@ -11,6 +11,8 @@ from gateway.kit.rehearsal import Rehearsal
 def rehearse(seed: int, clock: MockClock) -> Rehearsal:
     """A small register with a few business days behind it.
 
+    Only one of the two lines is used, so that what goes wrong on it is seen.
+
     A day's files never change once they are published. So one more record appears with the next day's: the clock goes
     on to the hour at which they are there.
     """
@@ -29,7 +31,7 @@ def rehearse(seed: int, clock: MockClock) -> Rehearsal:
 
     return Rehearsal(
         mock=mock,
-        settings={},
+        settings={"line_b": None},
         secrets=(HubeiConfig().access_token.get_secret_value(),),
         small_pages={"records_a_file": 1},
         settle=settle,

@@ -36,17 +36,20 @@ SCOPE: Final = "phcer"
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 COOKIE: Final = "PHCERSESSION"
 SESSION_MARGIN: Final = timedelta(minutes=1)
-SESSION_LIMIT: Final = 86_400
 PARTS_LIMIT: Final = 100_000
 LOGIN_MARK: Final = "用户登录"
 """The title of the login page."""
+LOGGED_IN: Final = "登录成功"
+"""What a login is answered with, in UTF-8; a refused one is answered in JSON."""
 
 DENIED: Final = frozenset({"1001", "1002", "1003", "1004"})
 """用户名或密码错误 wrong name or password; 需要验证码 captcha wanted; 账户已锁定 locked; 无权限 not allowed."""
 PASSING: Final = frozenset({"2004", "9001"})
 """导出文件已过期 the export has expired; 系统繁忙 the system is busy."""
 
-_SESSION: Final = re.compile(rf"(?:^|[\s,;]){COOKIE}=([A-Za-z0-9]{{16,128}})(?:;|$)")
+_SESSION: Final = re.compile(
+    rf"(?:^|[\s,;]){COOKIE}=([A-Za-z0-9]{{16,128}});(?:[^,]*;)? *Max-Age=([0-9]{{1,5}})(?:;|$)"
+)
 _BATCH: Final = re.compile(r"[A-Z0-9-]{1,40}")
 _PART: Final = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 _REDIRECTS: Final = frozenset({"301", "302", "303", "307", "308"})
@@ -107,7 +110,8 @@ class PhcerClient:
         response = await self._get(f"export/{kind}/summary", _since(since), operation)
         try:
             answer = self._answer(response, operation)
-            quantity = answer.get("quantity")
+            # Null where the list has no quantities; missing only where the portal has changed.
+            quantity = answer.get("quantity", "")
             return Summary(
                 rows=whole_number(answer.get("rows"), "rows"),
                 quantity=None if quantity is None else whole_number(quantity, "quantity"),
@@ -148,10 +152,10 @@ class PhcerClient:
                 scope=SCOPE,
             )
         except ContractBreach as error:
-            if error.code not in _REDIRECTS:
-                raise
-            self._session.forget()
-            raise self._error(Unavailable, "the session has ended: sent to the login page", operation) from error
+            if error.code in _REDIRECTS:
+                # Nothing is followed; should it have led to the login page, the next read logs in anew.
+                self._session.forget()
+            raise
         if response.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             raise self._page_instead(response.body, operation)
         return response
@@ -195,7 +199,12 @@ class PhcerClient:
         if code == "0":
             return answer
         kind = AccessDenied if code in DENIED else Unavailable if code in PASSING else ContractBreach
-        raise kind(f"the portal says {words!r}", market=self._market, operation=operation, code=str(code))
+        raise kind(
+            f"the portal says {words!r}",
+            market=self._market,
+            operation=operation,
+            code=code if isinstance(code, str) else None,
+        )
 
     def _error(self, kind: type[AdapterError], message: str, operation: str) -> AdapterError:
         return kind(message, market=self._market, operation=operation)

@@ -20,9 +20,9 @@ import httpx
 from cryptography.hazmat.primitives import hashes
 
 from adapters.phcer.config import PART_LIMIT, PhcerConfig
-from adapters.phcer.exports import CSV, ENCODING, EXPORTS, XLSX, Cell, Export, as_csv, as_workbook, table
-from adapters.phcer.register import SHANGHAI, Register
-from adapters.phcer.register_build import build_register
+from adapters.phcer.mock_exports import CSV, ENCODING, EXPORTS, XLSX, Cell, Export, as_csv, as_workbook, table
+from adapters.phcer.mock_register import SHANGHAI, Register
+from adapters.phcer.mock_register_build import build_register
 from gateway.kit.clock import Clock
 
 BASE: Final = "/portal"
@@ -154,7 +154,8 @@ class PhcerMock:
         self._sessions[session] = self.register.clock() + SESSION
         lasts = int(SESSION.total_seconds())
         cookie = f"{COOKIE}={session}; Path={BASE}; Max-Age={lasts}; HttpOnly"
-        return _json({"code": "0", "msg": "登录成功", "expiresIn": lasts}, {"set-cookie": cookie})
+        headers = {"content-type": "text/plain; charset=UTF-8", "set-cookie": cookie}
+        return httpx.Response(200, headers=headers, content="登录成功".encode())
 
     def _require_session(self, request: httpx.Request) -> None:
         given = dict(
@@ -255,6 +256,6 @@ def _page(status: int, text: str) -> httpx.Response:
     )
 
 
-def _json(answer: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> httpx.Response:
+def _json(answer: Mapping[str, Any]) -> httpx.Response:
     content = json.dumps(answer, ensure_ascii=False).encode()
-    return httpx.Response(200, headers={"content-type": "application/json", **(headers or {})}, content=content)
+    return httpx.Response(200, headers={"content-type": "application/json"}, content=content)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from adapters.phcer.config import PhcerConfig
 from adapters.phcer.mock import build
-from adapters.phcer.register import PROCESSING
+from adapters.phcer.mock_register import PROCESSING
 from gateway.kit.mock import MockClock
 from gateway.kit.rehearsal import Rehearsal
 

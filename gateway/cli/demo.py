@@ -1,49 +1,76 @@
-"""``demo``: the whole way of the catalogue on one machine, with a stand-in of the Verra registry. Nothing to set up."""
+"""``demo``: all linked markets on one machine, each with its stand-in. Nothing to set up, no host is called.
+
+Everything is read side by side, what may be offered is put up at the home venue, an offer is restricted and lifted, a
+unit is put on hold behind our back, and one market goes down and comes back.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from gateway.cli.catalogue import CLASS_COLUMNS, PROJECT_COLUMNS, show
+from gateway.cli.demo_acts import hold_behind_our_back, outage, restrict_and_lift
 from gateway.cli.execution import Exit, JsonOption, execute
-from gateway.cli.markets import MARKET_COLUMNS, market_rows
-from gateway.cli.mocks import serving
-from gateway.cli.output import Output
+from gateway.cli.offering import (
+    LISTING_COLUMNS,
+    OFFER_COLUMNS,
+    decision_row,
+    published_document,
+    tell_published,
+    told_venue,
+)
+from gateway.cli.output import Output, keyed, shown
 from gateway.cli.quarantine import QUARANTINE_COLUMNS, waiting
-from gateway.cli.synchronisation import Pulled, is_complete, pull, tell
+from gateway.cli.stand_ins import BookClock, StandIns
+from gateway.cli.synchronisation import Pulls, change_rows, pull_all, pulled_document
+from gateway.model.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.app import Application
-    from gateway.catalogue.queries import Answer
+    from gateway.offers.operation import InStep
     from gateway.settings import Settings
 
-MARKET: Final = "verra"
 SEED: Final = 1
-BOOK_INSTANT: Final = datetime(2026, 7, 1, 8, tzinfo=UTC)
-"""The stand-in's clock stands still: the same book every time, so that a second run finds nothing changed."""
-ROWS_SHOWN: Final = 10
+BOOK_INSTANT: Final = datetime(2026, 7, 15, 3, tzinfo=UTC)
+"""The books are written as of this instant: the same every time, so that a second run finds nothing changed."""
+ROWS_SHOWN: Final = 12
+REASONS_SHOWN: Final = 14
+
+PULL_COLUMNS: Final = (
+    keyed("Market", "market", "short"),
+    keyed("Name", "title", "folded", 34),
+    keyed("其名", "title_native", "folded", 24),
+    keyed("Feeds", "feeds", "number"),
+    keyed("Rows", "rows", "number"),
+    keyed("Quarantined", "quarantined", "number"),
+    keyed("Changes", "changes", "number"),
+    keyed("Read", "status", "short"),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What the demonstration shows of the catalogue after the pull."""
+@dataclass(slots=True)
+class Told:
+    """What the demonstration did, for its JSON document, and whether all of it went as it should."""
 
-    markets: list[dict[str, Any]]
-    projects: Answer
-    classes: Answer
-    quarantine: Answer
+    document: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def require(self, holds: bool, what: str) -> None:
+        """Notes what did not go as it should."""
+        if not holds:
+            self.failures.append(what)
 
 
 def demo(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the gateway at work: a stand-in of the Verra registry, read into a database of its own."""
+    """Show the gateway at work: stand-ins of all markets, linked, read, offered, restricted, and one of them down."""
 
     async def work(output: Output, settings: Settings) -> Exit:
-        from gateway.app import running
+        from gateway.app import now, running
 
         own = settings.model_copy(
             update={"database_url": None, "data_directory": settings.data_directory / "demo", "markets": {}}
@@ -51,54 +78,97 @@ def demo(context: typer.Context, as_json: JsonOption = False) -> None:
         if settings.database_url is not None:
             output.note("the demonstration leaves CARBON_GATEWAY_DATABASE_URL alone and uses a database of its own")
         output.note(f"the demonstration's data are in {own.data_directory}")
-        began = time.perf_counter()
-        async with running(own) as gateway:
-            pulled, found = await _run(gateway, output)
-        seconds = round(time.perf_counter() - began, 3)
-        output.document(_document(own, pulled, found, seconds))
-        _tell(output, pulled, found, seconds)
-        return Exit.DONE if is_complete(pulled.synced) else Exit.WRONG
+        began, told = time.perf_counter(), Told({"data_directory": own.data_directory})
+        clock = BookClock(BOOK_INSTANT, now)
+        async with running(own) as gateway, StandIns(gateway.manifests, SEED, clock) as stand_ins:
+            output.note(f"stand-ins of {', '.join(stand_ins.mocks)} answer on ports of this machine")
+            await _run(gateway, stand_ins, output, told)
+        told.document |= {"seconds": round(time.perf_counter() - began, 3), "failures": told.failures}
+        output.document(told.document)
+        for failure in told.failures:
+            output.note(f"error: {failure}")
+        output.heading(f"done in {told.document['seconds']:.1f} s")
+        return Exit.WRONG if told.failures else Exit.DONE
 
     execute(context, as_json=as_json, work=work)
 
 
-async def _run(gateway: Application, output: Output) -> tuple[Pulled, _Shown]:
-    from gateway.catalogue import queries
+async def _run(gateway: Application, stand_ins: StandIns, output: Output, told: Told) -> None:
+    pulls = await pull_all(gateway, list(stand_ins.mocks), output, stand_ins.settings)
+    _tell_pulls(gateway, output, pulls, told, "Linked markets, read side by side")
+    told.require(not any(isinstance(one, GatewayError) for one in pulls.values()), "a market could not be read")
+    await _tell_quarantine(gateway, output, told)
+    home = gateway.home_venue()
+    assert home is not None  # all adapters of this program are installed together
+    step = await told_venue(gateway, stand_ins.settings[home.name])
+    _tell_offers(output, step, told)
+    entry = await restrict_and_lift(gateway, stand_ins, output, told.require, step)
+    told.document["restricted"] = entry and entry.model_dump(mode="json")
+    told.document["held"] = await hold_behind_our_back(gateway, stand_ins, output, told.require)
+    told.document["outage"] = await outage(gateway, stand_ins, output, told.require)
 
-    async with serving(gateway.manifest(MARKET), SEED, lambda: BOOK_INSTANT) as served:
-        output.note(f"a stand-in of {MARKET} answers at {served.url}")
-        async with gateway.link(MARKET, served.settings) as market:
-            pulled = await pull(gateway.database, market, output)
+
+def _tell_pulls(gateway: Application, output: Output, pulls: Pulls, told: Told, title: str) -> None:
+    output.heading(title)
+    output.table(PULL_COLUMNS, [pull_row(gateway, name, one) for name, one in pulls.items()])
+    told.document["pulls"] = [pulled_document(name, one) for name, one in pulls.items()]
+    for one in pulls.values():
+        if not isinstance(one, GatewayError):
+            for row in change_rows(one.programme, one.changes.rows):
+                output.say(f"  {row['sentence']}")
+
+
+def pull_row(gateway: Application, name: str, one: Any) -> dict[str, Any]:
+    """A pull as a row of the markets' table."""
+    manifest = gateway.manifests[name]
+    row = {"market": name, "title": manifest.title, "title_native": manifest.title_native}
+    if isinstance(one, GatewayError):
+        return row | {"status": "not reached"}
+    feeds = one.synced.feeds
+    return row | {
+        "feeds": len(feeds),
+        "rows": sum(feed.rows for feed in feeds),
+        "quarantined": sum(feed.quarantined for feed in feeds),
+        "changes": one.changes.total,
+        "status": one.synced.status.value,
+    }
+
+
+async def _tell_quarantine(gateway: Application, output: Output, told: Told) -> None:
     async with gateway.database.transaction() as connection:
-        return pulled, _Shown(
-            markets=await market_rows(gateway, connection),
-            projects=await queries.projects(
-                connection, market=MARKET, state=None, country=None, text=None, limit=ROWS_SHOWN
-            ),
-            classes=await queries.classes(connection, queries.BlockFilter(market=MARKET), ROWS_SHOWN),
-            quarantine=await waiting(connection, MARKET, ROWS_SHOWN),
-        )
-
-
-def _document(settings: Settings, pulled: Pulled, found: _Shown, seconds: float) -> dict[str, Any]:
-    lists = {"projects": found.projects, "classes": found.classes, "quarantine": found.quarantine}
-    return {
-        "data_directory": settings.data_directory,
-        "seconds": seconds,
-        "pull": pulled.document(),
-        "markets": {"rows": found.markets, "total": len(found.markets)},
-    } | {name: {"rows": one.rows, "total": one.total} for name, one in lists.items()}
-
-
-def _tell(output: Output, pulled: Pulled, found: _Shown, seconds: float) -> None:
-    tell(output, pulled)
-    output.heading("Markets")
-    output.table(MARKET_COLUMNS, found.markets)
-    output.heading("Projects")
-    show(output, found.projects, PROJECT_COLUMNS, "projects")
-    output.heading("Credit classes, the largest active first")
-    show(output, found.classes, CLASS_COLUMNS, "credit classes")
+        found = await waiting(connection, None, ROWS_SHOWN)
+    told.document["quarantine"] = {"rows": found.rows, "total": found.total}
     output.heading("In quarantine, and why")
-    show(output, found.quarantine, QUARANTINE_COLUMNS, "rows in quarantine")
-    again = "" if pulled.synced.changed_anything else "; nothing changed since the last run"
-    output.heading(f"done in {seconds:.1f} s{again}")
+    output.table(QUARANTINE_COLUMNS, found.rows)
+    output.say(shown(len(found.rows), found.total, "rows in quarantine"))
+
+
+def _tell_offers(output: Output, step: InStep, told: Told) -> None:
+    decisions = [decision_row(one) for one in step.decided.decisions]
+    told.document["listings"] = {"rows": decisions, "total": len(decisions)}
+    told.document["offers"] = published_document(step)
+    told.require(bool(step.entries), "nothing could be offered")
+    told.require(not step.published.refused, "the home venue refused an offer")
+    output.heading("Unified listings: our units, and what venues list")
+    output.table(LISTING_COLUMNS, _some_of_each(decisions, "market"))
+    output.say(shown(min(ROWS_SHOWN, len(decisions)), len(decisions), "listings"))
+    output.heading(f"Why, and why not, under admission policy {step.decided.version.version}")
+    for row in _some_of_each([one for one in decisions if one["verdict"] == "refused"], "market")[:REASONS_SHOWN]:
+        name = f" {row['project_name']}" if row["project_name"] else ""
+        words = "; ".join(rule["words"] for rule in row["rules"] if not rule["admitted"])
+        output.say(f"  - {row['market']} {row['class_id']}{name}: {words}")
+    output.heading("Offers at the home venue")
+    rows = [one.model_dump(mode="json") for one in step.entries.values()]
+    output.table(OFFER_COLUMNS, sorted(rows, key=lambda row: not row["firm"])[:ROWS_SHOWN])
+    output.say(shown(min(ROWS_SHOWN, len(rows)), len(rows), "offers"))
+    output.say(f"{len(step.published.accepted)} of them were told the venue now, the others it had")
+
+
+def _some_of_each(rows: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """A few rows of each kind, so that every market is seen."""
+    kinds = list(dict.fromkeys(row[key] for row in rows))
+    each = max(1, ROWS_SHOWN // max(1, len(kinds)))
+    return [row for kind in kinds for row in [one for one in rows if one[key] == kind][:each]]
+
+
+__all__ = ["demo", "tell_published"]

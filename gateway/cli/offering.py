@@ -49,22 +49,20 @@ def quoted(price: int | None, currency: str | None) -> str:
 
 LISTING_COLUMNS: Final = (
     keyed("Market", "market", "short"),
-    keyed("From", "origin", "short"),
-    keyed("What", "class_id", "folded", 44),
-    keyed("Name", "project_name", "folded", 24),
+    keyed("What", "class_id", "short"),
+    keyed("Name", "project_name", "text"),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
-    keyed("", "firmness", "short"),
+    keyed("", "seen_as", "short"),
     Column("State", lambda row: row["state_native"] or row["state"], "short"),
 )
 OFFER_COLUMNS: Final = (
     keyed("Offer", "offer_id", "short"),
-    keyed("Class", "class_id", "folded", 44),
-    keyed("Name", "name_native", "folded", 20),
+    keyed("Class", "class_id", "short"),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
     Column("", lambda row: "firm" if row["firm"] else "indicative", "short"),
-    keyed("At the venue", "action", "short"),
+    keyed("Venue", "action", "short"),
     keyed("Reason", "reason", "folded"),
 )
 RESTRICTION_COLUMNS: Final = (
@@ -75,6 +73,9 @@ RESTRICTION_COLUMNS: Final = (
     keyed("Lifted", "lifted_at", "short"),
     keyed("By", "lifted_by", "short"),
 )
+
+
+_SEEN_AS: Final = {"holding": "ours", "listing": "listed", "inventory": "shown"}
 
 
 def listings(
@@ -314,7 +315,7 @@ def _listing_row(one: Any) -> dict[str, Any]:
         "available": one.available,
         "price": one.price,
         "currency": one.currency,
-        "firmness": "firm" if one.origin.value == "holding" and not one.at_venue else "indicative",
+        "seen_as": _SEEN_AS[one.origin.value],
         "state": one.state,
         "state_native": one.state_native,
     }

@@ -30,7 +30,7 @@ from gateway.testing.linking import STARTS_AT, LinkedStandIn, LinkMarket
 from tests.integration.catalogue_support import asked
 
 
-def quiet(*_: object) -> None:
+def quiet(market: str, feed: str, done: int, total: int) -> None:
     """No progress."""
 
 
@@ -62,7 +62,8 @@ class Exchange:
         )
 
     def at_venue(self) -> dict[str, Any]:
-        return self.home.mock.book.offers
+        offers: dict[str, Any] = self.home.mock.book.offers
+        return offers
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from gateway.kit.errors import (
     Unavailable,
     WebhookRefused,
 )
-from gateway.kit.faults import Fault, FaultPlan, with_faults
+from gateway.kit.faults import Drift, Fault, FaultPlan, with_faults
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapped, Mapping
 from gateway.kit.mock import Mock, MockClock, in_process, serve
@@ -500,6 +500,22 @@ async def test_it_works_over_a_socket_too(mock: CixMock, clock: MockClock) -> No
         adapter = CixAdapter(CixConfig(url=f"{base}/api/v1"), transport, clock)
         assert (await adapter.holdings_total("positions")).rows == 5
         assert (await adapter.transfer(withdrawal())).state is CommandState.ACCEPTED
+
+
+@pytest.mark.parametrize("name", ["items", "nextCursor", "total", "totalQuantity"])
+async def test_a_member_that_is_called_otherwise_now_is_a_breach(mock: CixMock, clock: MockClock, name: str) -> None:
+    drifted = with_faults(mock, FaultPlan(1, script=(Fault.DRIFT,), drift=Drift(renamed={name: f"{name}V2"})))
+    async with adapter_of(drifted, clock) as adapter:
+        with pytest.raises(ContractBreach, match=name):
+            await adapter.read_holdings("positions", None)
+
+
+@pytest.mark.parametrize("name", ["clientOrderId", "reference", "state", "code", "lots", "quantity"])
+async def test_an_answer_whose_members_changed_is_doubt(mock: CixMock, clock: MockClock, name: str) -> None:
+    drifted = with_faults(mock, FaultPlan(1, script=(Fault.DRIFT,), drift=Drift(renamed={name: f"{name}V2"})))
+    async with adapter_of(drifted, clock) as adapter:
+        with pytest.raises(OutcomeUnknown, match=name):
+            await adapter.transfer(withdrawal())
 
 
 def rehearsal(clock: MockClock) -> Rehearsal:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from adapters.phcer.config import PhcerConfig
 from adapters.phcer.mock import COOKIE, PhcerMock, build
-from adapters.phcer.register import Register, RegisterError
+from adapters.phcer.mock_register import Register, RegisterError
 from gateway.kit.mock import MockClock
 
 NOW = datetime(2026, 7, 15, 3, 0, tzinfo=UTC)
@@ -48,6 +48,8 @@ def session_of(mock: PhcerMock) -> str:
 
 def code(response: httpx.Response) -> str:
     assert response.status_code == 200
+    if response.content == "登录成功".encode():
+        return "0"
     return str(json.loads(response.content)["code"])
 
 

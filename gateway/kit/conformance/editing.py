@@ -173,7 +173,7 @@ def require_quarantined(subject: Subject, stream: Stream, claims: list[Claim]) -
     """
     told = [(claim, claim.page.rows[list(claim.page.changed)]) for claim in claims if claim.page.rows is not None]
     if told:
-        rows = pl.concat([rows for _, rows in told], how="diagonal")
+        rows = pl.concat([rows for _, rows in told], how="diagonal", rechunk=True)
         waiting = set(mapped(subject, stream, rows).quarantined().to_list())
         number = 0
         for claim, own in told:

@@ -102,7 +102,7 @@ async def whole(stream: Stream, adapter: Any, since: datetime, limit: int = PAGE
 def table(pages: Sequence[Page]) -> pl.DataFrame:
     """The rows of pages, one table of text."""
     filled = [page.rows for page in pages if page.rows.width]
-    return pl.concat(filled, how="diagonal") if filled else pl.DataFrame()
+    return pl.concat(filled, how="diagonal", rechunk=True) if filled else pl.DataFrame()
 
 
 def mapped(subject: Subject, stream: Stream, rows: pl.DataFrame) -> Mapped:

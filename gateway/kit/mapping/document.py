@@ -23,6 +23,7 @@ from pydantic import (
     StrictBool,
     StrictStr,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -46,6 +47,12 @@ Document = TypeVar("Document", "MappingDocument", "CodeList")
 def _whole(value: object) -> object:
     """A number of a document, where every word is text; anything else is left to the field to refuse."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4 else value
+
+
+_SCALE_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": 12}, {"type": "string", "pattern": "^[0-9]{1,2}$"}]
+}
+"""As an editor reads it a number, as we do a text."""
 
 
 class _Part(BaseModel):
@@ -112,7 +119,7 @@ class ScaledRule(_Rule):
     """A decimal as a whole number of ``10 ** -scale``: with scale 2, ``1,234.5`` is 123450. Never rounded."""
 
     convert: Literal["scaled"]
-    scale: Annotated[int, BeforeValidator(_whole)] = Field(ge=0, le=12)
+    scale: Annotated[int, BeforeValidator(_whole), WithJsonSchema(_SCALE_SCHEMA)] = Field(ge=0, le=12)
 
 
 class TextsRule(_Rule):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import openpyxl
 
-from adapters.phcer.register import SHANGHAI, Balance, Batch, Line, Project, Register
+from adapters.phcer.mock_register import SHANGHAI, Balance, Batch, Line, Project, Register
 
 ENCODING: Final = "gb18030"
 CSV: Final = f"text/csv; charset={ENCODING.upper()}"

@@ -9,7 +9,7 @@ import random
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from adapters.phcer.register import SHANGHAI, Project, Register
+from adapters.phcer.mock_register import SHANGHAI, Project, Register
 from gateway.kit.clock import Clock
 from gateway.kit.mock import MockClock
 
@@ -27,6 +27,8 @@ _OWNERS: Final = ("岭海碳普惠示范中心", "南岭绿色服务站", "珠�
 _STATES: Final = ("已备案", "已备案", "已备案", "已备案", "公示中", "审核中", "已暂停")
 _REASONS: Final = ("自愿注销", "活动碳中和", "抵消使用")
 _YEAR: Final = 365
+_ALLOCATED: Final = timedelta(days=150)
+"""Since when small holders have been given their units."""
 
 
 def build_register(seed: int, clock: Clock, *, projects: int, holders: int) -> Register:
@@ -56,6 +58,7 @@ def build_register(seed: int, clock: Clock, *, projects: int, holders: int) -> R
     for place, number in enumerate(issuing):
         past.advance(timedelta(days=chance.randint(1, 9), minutes=chance.randint(1, 600)))
         _issue(register, chance, number, owners[place % len(owners)], now.year)
+    past.move_to(max(past(), now - _ALLOCATED))
     _allocate_small(register, chance, past, small)
     _live(register, chance, past, small)
     past.move_to(now)

@@ -1,0 +1,104 @@
+"""What happens in the demonstration after everything was read and offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.cli.offering import tell_published, told_venue
+from gateway.cli.output import Output
+from gateway.cli.synchronisation import change_rows, pull_all
+from gateway.model.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.app import Application
+    from gateway.cli.stand_ins import StandIns
+    from gateway.model.commands import OfferEntry
+    from gateway.offers.operation import InStep
+
+OMNIBUS: Final = "HKCV Omnibus"
+"""The name of the home venue's omnibus account at every stand-in."""
+
+DOWN: Final = "cbl"
+Require = Callable[[bool, str], None]
+
+
+async def restrict_and_lift(
+    gateway: Application, stand_ins: StandIns, output: Output, require: Require, step: InStep
+) -> OfferEntry | None:
+    """Restricts a firm offer live, and lifts the restriction; the venue's own book is looked at."""
+    from gateway.controls.restrictions import Scope, lift, place
+
+    home = gateway.home_venue()
+    entry = next((one for one in step.entries.values() if one.firm), None)
+    require(entry is not None, "no offer is firm")
+    if entry is None or home is None:
+        return None
+    output.heading(f"An operator restricts {entry.offer_id}, live")
+    scope = Scope.parse(f"offer:{entry.offer_id}")
+    for verb, reason in ((place, "title of a parcel under review"), (lift, "reviewed, in order")):
+        async with gateway.database.transaction() as connection:
+            await verb(connection, scope, reason=reason, by="the demonstration")
+        told = await told_venue(gateway, stand_ins.settings[home.name])
+        tell_published(output, told)
+        require(len(told.published.accepted) == 1, f"the venue was not told of {verb.__name__} alone")
+    return entry
+
+
+async def hold_behind_our_back(
+    gateway: Application, stand_ins: StandIns, output: Output, require: Require
+) -> dict[str, Any]:
+    """The registry puts units of ours on hold; the next reading tells, and the offer follows in the same sync."""
+    home = gateway.home_venue()
+    assert home is not None
+    book: Any = stand_ins.mocks["verra"].book  # type: ignore[attr-defined]
+    ours = [one for one in book.holdings.values() if one.account.name == OMNIBUS and _free(one)]
+    held = max(ours, key=lambda one: one.quantity)
+    output.heading(f"Verra puts {held.quantity:,} of our units of project {held.batch.project.number} on hold")
+    book.put_on_hold(held.entity_id, "Under review by the registry")
+    try:
+        sentences = await _read(gateway, stand_ins, output, "verra")
+        step = await told_venue(gateway, stand_ins.settings[home.name])
+        tell_published(output, step)
+        require(bool(step.published.accepted), "the offer did not follow its units")
+    finally:
+        # The next run finds the book as it was.
+        book.lift_hold(held.entity_id)
+    sentences += await _read(gateway, stand_ins, output, "verra")
+    tell_published(output, await told_venue(gateway, stand_ins.settings[home.name]))
+    return {"project": str(held.batch.project.number), "units": held.quantity, "changes": sentences}
+
+
+def _free(block: Any) -> bool:
+    return (
+        block.hold is None and block.locked is None and not block.buffer and block.batch.project.status == "Registered"
+    )
+
+
+async def outage(gateway: Application, stand_ins: StandIns, output: Output, require: Require) -> dict[str, Any]:
+    """One market goes down while all are read, and comes back; the others do not notice."""
+    output.heading(f"{DOWN} goes down")
+    await stand_ins.down(DOWN)
+    pulls = await pull_all(gateway, list(stand_ins.mocks), output, stand_ins.settings)
+    lost = {name: str(one) for name, one in pulls.items() if isinstance(one, GatewayError)}
+    for words in lost.values():
+        output.say(words)
+    read = sorted(pulls.keys() - lost.keys())
+    output.say(f"the others were read: {', '.join(read)}")
+    require(list(lost) == [DOWN], f"expected {DOWN} alone to be lost, found {', '.join(lost) or 'none'}")
+    await stand_ins.up(DOWN)
+    output.heading(f"{DOWN} comes back")
+    again = (await pull_all(gateway, [DOWN], output, stand_ins.settings))[DOWN]
+    require(not isinstance(again, GatewayError), f"{DOWN} could not be read after it came back")
+    output.say(f"{DOWN}: {again if isinstance(again, GatewayError) else again.synced.status.value}")
+    return {"lost": lost, "read": read, "came_back": not isinstance(again, GatewayError)}
+
+
+async def _read(gateway: Application, stand_ins: StandIns, output: Output, name: str) -> list[str]:
+    one = (await pull_all(gateway, [name], output, stand_ins.settings))[name]
+    if isinstance(one, GatewayError):
+        raise one
+    sentences = [row["sentence"] for row in change_rows(one.programme, one.changes.rows)]
+    for sentence in sentences:
+        output.say(f"  {sentence}")
+    return sentences
