@@ -93,8 +93,9 @@ class _Plan:
     """Orders of which each has units of its own, so that none is in another's way."""
 
     def __init__(self, book: Book) -> None:
-        ours = (lot for lot in book.lots.values() if lot.account == ACCOUNT and lot.instrument.kind == "CARBON")
-        self._lots = sorted((lot for lot in ours if lot.available > FREE), key=lambda one: one.id)
+        ours = [lot for lot in book.lots.values() if lot.account == ACCOUNT and lot.instrument.kind == "CARBON"]
+        free = {lot.instrument.ein: lot for lot in ours if lot.available > FREE}
+        self._lots = sorted(free.values(), key=lambda one: one.instrument.id)
         self._deposits = [one for one in book.deposits.values() if one.lot.account == ACCOUNT and one.available > FREE]
         self._incoming = [one.identifier for one in book.transfers.values() if not one.outgoing]
         self._held = self._lots[-1]
@@ -102,13 +103,13 @@ class _Plan:
 
     def transfers(self) -> tuple[Transfer, ...]:
         """A deposit of one lot and of two, a withdrawal, a transfer, and one on a later day."""
-        one, two, three = self._lots[:3]
+        one, two, three, four, five = self._lots[:5]
         return (
             _transfer("earmark-1", TransferKind.EARMARK, "N-GEO", _lot(one, 40)),
             _transfer("earmark-2", TransferKind.EARMARK, "SIP", _lot(two, 30), _lot(three, 20)),
             _transfer("release-1", TransferKind.RELEASE, "N-GEO", _deposit(self._deposits[0], 50)),
-            _transfer("transfer-1", TransferKind.TRANSFER, PARTICIPANTS[TAKER], _lot(one, 10)),
-            _transfer("transfer-2", TransferKind.TRANSFER, PARTICIPANTS[TAKER], _lot(two, 15), day=LATER),
+            _transfer("transfer-1", TransferKind.TRANSFER, PARTICIPANTS[TAKER], _lot(four, 10)),
+            _transfer("transfer-2", TransferKind.TRANSFER, PARTICIPANTS[TAKER], _lot(five, 15), day=LATER),
         )
 
     def acceptances(self) -> tuple[Acceptance, ...]:
@@ -120,11 +121,11 @@ class _Plan:
 
     def retirements(self) -> tuple[Retirement, ...]:
         """One out of tax lots, one out of what is on deposit."""
-        on_deposit = self._deposits[1]
-        elsewhere = next(lot for lot in self._lots if lot.instrument is not on_deposit.lot.instrument)
         return (
-            _retirement("retire-1", _lot(elsewhere, 12)),
-            _retirement("retire-2", _deposit(on_deposit, 25), purpose=RetirementPurpose.OFFSET, sub_account="43134"),
+            _retirement("retire-1", _lot(self._lots[5], 12)),
+            _retirement(
+                "retire-2", _deposit(self._deposits[1], 25), purpose=RetirementPurpose.OFFSET, sub_account="43134"
+            ),
         )
 
     def refused(self) -> tuple[Refused[Any], ...]:

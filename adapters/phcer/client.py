@@ -39,7 +39,7 @@ SESSION_MARGIN: Final = timedelta(minutes=1)
 PARTS_LIMIT: Final = 100_000
 LOGIN_MARK: Final = "用户登录"
 """The title of the login page."""
-LOGGED_IN: Final = "登录成功"
+LOGGED_IN: Final = "登录成功".encode()
 """What a login is answered with, in UTF-8; a refused one is answered in JSON."""
 
 DENIED: Final = frozenset({"1001", "1002", "1003", "1004"})
@@ -178,16 +178,12 @@ class PhcerClient:
             content=urlencode(form).encode(),
             scope=SCOPE,
         )
-        try:
-            lasts = whole_number(self._answer(response, operation).get("expiresIn"), "expiresIn")
-        except Undecodable as error:
-            raise self._error(ContractBreach, str(error), operation) from error
+        if response.body != LOGGED_IN:
+            self._answer(response, operation)
         session = _SESSION.search(response.headers.get("set-cookie", ""))
-        if session is None or lasts > SESSION_LIMIT:
-            raise self._error(
-                ContractBreach, "found no session in the answer, expected one of a day or less", operation
-            )
-        return Token(SecretStr(session[1]), self._clock() + timedelta(seconds=lasts))
+        if response.body != LOGGED_IN or session is None:
+            raise self._error(ContractBreach, "found no session in the answer, expected one", operation)
+        return Token(SecretStr(session[1]), self._clock() + timedelta(seconds=int(session[2])))
 
     def _answer(self, response: Response, operation: str) -> dict[str, Json]:
         """The members of a JSON answer whose code says that all is well."""

@@ -59,26 +59,26 @@ class AccountSide:
         self._clock = clock
 
     def holding_feeds(self) -> Sequence[Feed]:
-        """What our account holds, one row a block."""
-        return [Feed(HOLDINGS, mapping=HOLDINGS)]
+        """What our account holds, one row a block; nothing where the settings name no account."""
+        return [Feed(HOLDINGS, mapping=HOLDINGS)] if self._account else []
 
     async def holdings_total(self, feed: str) -> StatedTotal:
         """Blocks and units as the registry states them."""
-        _require_feed(feed, HOLDINGS)
+        self._require_feed(feed, HOLDINGS)
         return await self._total("holdings", {})
 
     async def read_holdings(self, feed: str, cursor: str | None) -> Page:
         """One page of our blocks, in the order of their ids."""
-        _require_feed(feed, HOLDINGS)
+        self._require_feed(feed, HOLDINGS)
         return await self._account_page("holdings", HOLDINGS, {}, cursor)
 
     def movement_feeds(self) -> Sequence[Feed]:
-        """What moved on our account, one row a block and operation."""
-        return [Feed(MOVEMENTS, mapping=MOVEMENTS)]
+        """What moved on our account, one row a block and operation; nothing where the settings name no account."""
+        return [Feed(MOVEMENTS, mapping=MOVEMENTS)] if self._account else []
 
     async def movements_total(self, feed: str, since: datetime) -> StatedTotal:
         """Rows and units as the registry states them."""
-        _require_feed(feed, MOVEMENTS)
+        self._require_feed(feed, MOVEMENTS)
         return await self._total("movements", {"since": since.isoformat()})
 
     async def read_movements(self, feed: str, since: datetime, cursor: str | None) -> Page:
@@ -86,7 +86,7 @@ class AccountSide:
 
         The native key of a transfer's row is the registry's number of the transfer, a slash and a line number.
         """
-        _require_feed(feed, MOVEMENTS)
+        self._require_feed(feed, MOVEMENTS)
         return await self._account_page("movements", MOVEMENTS, {"since": since.isoformat()}, cursor)
 
     async def transfer(self, order: Transfer) -> CommandStatus:
@@ -217,10 +217,16 @@ class AccountSide:
         never = CommandStatus(command_id=order.command_id, state=CommandState.NOT_FOUND, as_of=self._clock())
         return said[0] if said else never
 
+    def _require_feed(self, found: str, expected: str) -> None:
+        if found != expected or not self._account:
+            has = expected if self._account else "none, as the settings name no account"
+            raise CapabilityMissing(f"market {MARKET} has no feed {found!r} here; it has {has}")
+
     def _require_account(self, order: Order) -> None:
         if order.account != self._account:
             raise ConfigurationError(
-                f"market {MARKET}: found an order for the account {order.account}; the settings lead to {self._account}"
+                f"market {MARKET}: found an order for the account {order.account}; the settings lead to "
+                f"{self._account or 'none'}"
             )
 
     def _read(self, order: Order, said: Mapping[str, Json]) -> CommandStatus:
@@ -284,11 +290,6 @@ def _after(cursor: str | None, feed: str) -> int:
             "beginning"
         )
     return int(place)
-
-
-def _require_feed(found: str, expected: str) -> None:
-    if found != expected:
-        raise CapabilityMissing(f"market {MARKET} has no feed {found!r} here; it has {expected}")
 
 
 def _breach(message: str, operation: str) -> ContractBreach:

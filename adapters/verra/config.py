@@ -25,8 +25,8 @@ class VerraConfig(PlattsConfig):
     accounts_url: Address = Field(
         default=f"{PLATFORM}/raas-account-api/v1", description="Where the account API is; simulated."
     )
-    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")] = Field(
-        default="90420", description="The number of our omnibus account."
+    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] = Field(
+        default="90420", description="The number of our omnibus account; empty where only the public reports are read."
     )
     client_id: Word = Field(default="hkcv-omnibus", description="One half of the account's credentials.")
     client_secret: SecretStr = Field(

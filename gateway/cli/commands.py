@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli import (
     catalogue,
+    conformance,
     database,
     demo,
     doctor,
@@ -73,3 +74,4 @@ application.command()(offering.restrictions)
 application.add_typer(database.application, name="db")
 application.command()(doctor.doctor)
 application.command()(mocks.mocks)
+application.command()(conformance.conformance)

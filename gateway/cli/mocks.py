@@ -17,10 +17,12 @@ from gateway.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gateway.kit.clock import Clock
+    from gateway.kit.faults import FaultPlan
     from gateway.kit.manifest import Manifest
     from gateway.settings import Settings
 
 LAST_PORT: Final = 65_535
+FAULTS_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ def mocks(
         typer.Option(min=0, max=LAST_PORT, help="The first market's port, the next one has the next; 0: free ones."),
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Decides what is in their books.")] = 1,
+    faults: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", help="Put a bad network before them: lost replies, delays, errors, drift."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve stand-ins of markets until interrupted, and print the settings that lead to them."""
@@ -64,7 +70,7 @@ def mocks(
         async with AsyncExitStack() as stack:
             served = [
                 await stack.enter_async_context(
-                    serving(manifests[name], seed, now, host=host, port=port + position if port else 0)
+                    serving(manifests[name], seed, now, host=host, port=port + position if port else 0, faults=faults)
                 )
                 for position, name in enumerate(names)
             ]
@@ -77,12 +83,24 @@ def mocks(
 
 @asynccontextmanager
 async def serving(
-    manifest: Manifest, seed: int, clock: Clock, *, host: str = "127.0.0.1", port: int = 0
+    manifest: Manifest,
+    seed: int,
+    clock: Clock,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: int | None = None,
 ) -> AsyncIterator[Served]:
-    """A market's stand-in on a TCP port. Raises ConfigurationError when the port cannot be had."""
+    """A market's stand-in on a TCP port, with ``faults`` behind a bad network decided by that seed.
+
+    Raises ConfigurationError when the port cannot be had.
+    """
+    from gateway.kit.faults import with_faults
     from gateway.kit.mock import serve
 
     mock = await asyncio.to_thread(manifest.mock_factory, seed, clock)
+    if faults is not None:
+        mock = with_faults(mock, bad_network(faults))
     async with AsyncExitStack() as stack:
         try:
             url = await stack.enter_async_context(serve(mock, host=host, port=port))
@@ -91,6 +109,13 @@ async def serving(
                 f"cannot serve the stand-in of {manifest.name} at {host}:{port}: {error}"
             ) from error
         yield Served(manifest.name, url, addresses_at(manifest, url))
+
+
+def bad_network(seed: int) -> FaultPlan:
+    """One request in five goes wrong, each fault as often as the others; a delayed answer outlasts every reader."""
+    from gateway.kit.faults import Fault, FaultPlan
+
+    return FaultPlan(seed, rates={fault: FAULTS_SHARE / len(Fault) for fault in Fault})
 
 
 def addresses_at(manifest: Manifest, url: str) -> dict[str, str]:

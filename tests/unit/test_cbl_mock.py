@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.cbl.book import ACCOUNT
 from adapters.cbl.book_build import MAKER, PARTICIPANTS, TAKER
@@ -499,3 +501,44 @@ def test_the_same_seed_gives_the_same_market(setting: Setting) -> None:
 def test_a_book_needs_projects(setting: Setting) -> None:
     with pytest.raises(ValueError, match="found 3 projects"):
         build(1, setting.clock, projects=3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["deposit", "withdraw", "retire", "wait"]), st.integers(1, 900)), max_size=12)
+)
+def test_whatever_is_done_no_unit_is_lost_or_made(steps: list[tuple[str, int]]) -> None:
+    setting = Setting()
+    book, lot = setting.book, setting.lot
+    for kind, quantity in steps:
+        if kind == "deposit":
+            setting.caller.post(DEPOSIT, {"market": "GEO", "deposits": [{"taxLotId": lot.id, "quantity": quantity}]})
+        elif kind == "withdraw":
+            name = max(book.deposits)
+            setting.caller.post(WITHDRAW, {"withdrawals": [{"depositIdentifier": name, "quantity": quantity}]})
+        elif kind == "retire":
+            entry = {"ein": lot.instrument.ein, "quantity": quantity}
+            path = f"/exchanges/CBL/account/{ACCOUNT}/program/{lot.instrument.project.program}/action"
+            body = {"dryRun": False, "retirements": [entry], "attributes": ATTRIBUTES}
+            setting.caller.post(f"{path}/withdraw-and-retire", body)
+        else:
+            setting.clock.advance(timedelta(seconds=quantity))
+        book.advance()
+        on_venue = {one.id: 0 for one in book.lots.values()}
+        for one in book.deposits.values():
+            on_venue[one.lot.id] += one.available
+            assert one.available >= 0
+        assert {one.id: one.encumbered for one in book.lots.values()} == on_venue
+        assert all(min(one.available, one.encumbered, one.unsettled) >= 0 for one in book.lots.values())
+        gone = sum(
+            one.quantity for one in book.retirements.values() if one.instrument is lot.instrument and not one.due
+        )
+        ours = [one for one in book.lots.values() if one.account == ACCOUNT and one.instrument is lot.instrument]
+        sent = sum(one.quantity for one in book.transfers.values() if one.outgoing and one.instrument is lot.instrument)
+        assert sum(one.held for one in ours) == sum(one.began for one in ours) - gone - sent - settled(setting)
+
+
+def settled(setting: Setting) -> int:
+    """Units of the instrument that were traded away before."""
+    mine = [one for one in setting.book.deposits.values() if one.lot.account == ACCOUNT]
+    return sum(one.settled for one in mine if one.lot.instrument is setting.lot.instrument)

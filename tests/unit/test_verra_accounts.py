@@ -168,14 +168,17 @@ async def test_every_block_of_ours_is_read_and_mapped() -> None:
 async def test_a_defective_block_of_ours_is_quarantined() -> None:
     async with rehearsed() as at:
         ours = [b for b in at.mock.book.holdings.values() if b.account.name == OMNIBUS_NAME]
-        defects = (Defect.UNKNOWN_STATE, Defect.UNREADABLE_SERIAL, Defect.QUANTITY_MISMATCH)
+        defects = (Defect.UNKNOWN_STATE, Defect.UNREADABLE_SERIAL, Defect.QUANTITY_MISMATCH, Defect.MISSING_SERIAL)
         for block, defect in zip(ours, defects, strict=False):
             at.mock.book.plant(defect, block.entity_id)
         page = await at.adapter.read_holdings(HOLDINGS, None)
     found = Mapping(HOLDINGS, LIBRARY).apply(page.rows)
     assert found.quarantined().len() == len(defects)
-    codes = set(found.defects.get_column("code"))
-    assert codes == {"STATE_UNKNOWN", "SERIAL_UNREADABLE", "QUANTITY_MISMATCH"}
+    codes = set(found.defects.filter("quarantined").get_column("code"))
+    assert codes == {
+        *("STATE_UNKNOWN", "SERIAL_UNREADABLE", "QUANTITY_MISMATCH"),
+        *("VINTAGE_START_MISSING", "VINTAGE_END_MISSING"),
+    }
 
 
 async def test_pages_of_one_row_lose_and_repeat_nothing() -> None:
@@ -550,6 +553,17 @@ async def test_cursors_and_feeds_and_accounts_of_others_are_refused() -> None:
         with pytest.raises(ConfigurationError, match="colour"):
             await at.adapter.retire(odd)
         assert at.line.asked == []
+
+
+async def test_without_an_account_only_the_public_reports_are_read() -> None:
+    async with rehearsed(account="") as at:
+        assert (at.adapter.holding_feeds(), at.adapter.movement_feeds()) == ([], [])
+        with pytest.raises(CapabilityMissing, match="the settings name no account"):
+            await at.adapter.holdings_total(HOLDINGS)
+        with pytest.raises(ConfigurationError, match="the settings lead to none"):
+            await at.adapter.transfer(at.rehearsal.transfers[0])
+        assert at.line.asked == []
+        assert (await at.adapter.catalogue_total("holdings")).rows > 0
 
 
 async def test_the_rules_of_a_retirement_are_the_registry_s() -> None:

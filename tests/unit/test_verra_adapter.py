@@ -196,6 +196,15 @@ async def test_every_row_of_every_feed_is_read_once_whatever_the_window(window: 
         assert (sort["sort"], sort["dir"] in {"ASC", "DESC"}) == ("entityId", True)
 
 
+async def test_pages_can_be_as_small_as_one_row() -> None:
+    at = line(projects=6, blocks=24)
+    async with adapter_of(at, page_rows=1) as adapter:
+        for feed in FEEDS:
+            pages = await pages_of(adapter, feed)
+            assert sorted(ids_of(pages)) == book_ids(at.mock, feed)
+            assert {page.rows.height for page in pages} == {1}
+
+
 async def test_what_was_read_sums_to_what_the_registry_states() -> None:
     at = line(window=200)
     async with adapter_of(at, window=200) as adapter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -28,6 +29,7 @@ CANNOT_CONNECT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTim
 BROKEN_OFF: Final = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteTimeout)
 RETRY_DATE: Final = "Wed, 15 Jul 2026 03:05:00 GMT"
 RETRY_SECONDS: Final = 7
+FIRST_TEXT: Final = re.compile(rb':\s*"')
 LATIN_1: Final = "é".encode("latin-1")
 
 Make = Callable[[Hits], Tamper]
@@ -88,7 +90,8 @@ async def wrong_encoding(subject: Subject) -> None:
     """A name with a wrong letter in it is another name."""
 
     def spoilt(body: bytes) -> bytes:
-        at = body.find(b'"') + 1
+        value = FIRST_TEXT.search(body)
+        at = value.end() if value else body.find(b'"') + 1
         return body[:at] + LATIN_1 + body[at:]
 
     await _all_fail(subject, [_changed(spoilt)], ContractBreach, applies=is_json)

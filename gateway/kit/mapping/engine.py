@@ -210,7 +210,7 @@ class Mapping:
             giver = self._given[name][0] if name in self._given else name
             source = converted[giver]
             empty = fields[name].is_null() & source.refused.is_null()
-            if name in self._given and giver in self._columns:
+            if name in self._given and giver in required(self.document.record):
                 # A serial that is not there is one defect, not one for each field that it would have given.
                 empty &= source.values.is_not_null()
             rows = table.select(ROW).filter(empty)
