@@ -6,15 +6,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import catalogue, mapping
+from benchmarks import catalogue, mapping, xml
 
 
 def main() -> int:
     """Runs the benchmarks named on the command line, or all."""
-    chosen = sys.argv[1:] or ["mapping", "catalogue"]
+    chosen = sys.argv[1:] or ["mapping", "catalogue", "xml"]
     figures = []
     with tempfile.TemporaryDirectory(prefix="carbon-gateway-bench-") as folder:
-        for name, run in (("mapping", mapping.run), ("catalogue", catalogue.run)):
+        for name, run in (("mapping", mapping.run), ("catalogue", catalogue.run), ("xml", xml.run)):
             if name in chosen:
                 figures += run(Path(folder))
     missed = [one for one in figures if one.met is False]

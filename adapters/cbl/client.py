@@ -245,7 +245,12 @@ class ConnectClient:
             "scope": "",
         }
         document, _ = await self._transport.read_json(
-            "POST", config.token_url, operation="token", headers={"content-type": JSON_TYPE}, content=encoded(grant)
+            "POST",
+            config.token_url,
+            operation="token",
+            headers={"content-type": JSON_TYPE},
+            content=encoded(grant),
+            scope=SCOPE,
         )
         try:
             told = members(document, "the token")

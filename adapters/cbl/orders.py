@@ -91,10 +91,10 @@ def deposited(answer: Json) -> Verdict:
 
 def withdrawn(answer: Json) -> Verdict:
     """What the answer to a withdrawal says: ``[{depositIdentifier, status}]``. Raises Undecodable for another."""
-    told = [members(one, "a withdrawal") for one in elements(answer, "the answer")]
+    told = _some([members(one, "a withdrawal") for one in elements(answer, "the answer")])
     ids = [_text(one, "depositIdentifier") for one in told]
     states = [state_of(WITHDRAWAL, one.get("status"), "the state of a withdrawal") for one in told]
-    return Verdict(together(states), _words(told), ",".join(_some(ids)))
+    return Verdict(together(states), _words(told), ",".join(ids))
 
 
 def transferred(answer: Json) -> Verdict:

@@ -50,7 +50,8 @@ class MovementKind(StrEnum):
     """What moved units.
 
     ``OFFSET`` is CCER's 抵销, use against an obligation, and stays distinct from ``RETIREMENT`` (自愿注销, voluntary)
-    and ``CANCELLATION`` (强制注销, forced, or a programme's own). ``EARMARK`` and ``RELEASE`` are a venue's deposit and
+    and ``CANCELLATION`` (强制注销, forced, or a programme's own). ``SURRENDER`` is 清缴履约, an allowance handed in
+    against emissions. ``EARMARK`` and ``RELEASE`` are a venue's deposit and
     withdrawal.
     """
 
@@ -61,6 +62,7 @@ class MovementKind(StrEnum):
     DELIVERY = "delivery"
     RETIREMENT = "retirement"
     OFFSET = "offset"
+    SURRENDER = "surrender"
     CANCELLATION = "cancellation"
     CONVERSION = "conversion"
     FREEZE = "freeze"

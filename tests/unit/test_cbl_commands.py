@@ -381,6 +381,7 @@ async def test_a_lot_that_the_market_never_showed_was_not_moved(kind: TransferKi
         httpx.Response(200, text="<html>Sign in</html>"),
         httpx.Response(200, text='{"transfers":[{"'),
         httpx.Response(200, json={"done": True}),
+        httpx.Response(200, json=[]),
         httpx.Response(200, json=[{"depositIdentifier": None, "status": "VANISHED"}]),
         httpx.Response(500, json={"message": "Internal server error"}),
         httpx.Response(429, json={"message": "Too many requests"}),

@@ -104,7 +104,7 @@ def test_trades_and_movements_keep_money_instants_and_words() -> None:
     assert (trade["price"], trade["amount"], trade["currency"]) == (74_500_000, 7_450_000, "CNY")
     assert trade["traded_at"] == datetime(2026, 7, 13, 2, 3, 5, tzinfo=UTC)
     assert (trade["method_native"], trade["state"], trade["settlement_date"]) == ("10", "settled", date(2026, 7, 13))
-    kinds = {"清缴履约": "offset", "自愿注销": "retirement", "强制注销": "cancellation", "转入交易账户": "earmark"}
+    kinds = {"清缴履约": "surrender", "自愿注销": "retirement", "强制注销": "cancellation", "转入交易账户": "earmark"}
     base = end.records[FileKind.MOVEMENTS][0]
     moved = Mapping("movements", library).apply(pl.DataFrame([base | {"业务类型": kind} for kind in kinds])).rows
     assert moved.get_column("kind").to_list() == list(kinds.values())

@@ -24,7 +24,7 @@ from gateway.kit.conformance.reading import (
 )
 from gateway.kit.conformance.subject import Subject, Trial
 from gateway.kit.contract import Page
-from gateway.kit.errors import ContractBreach
+from gateway.kit.errors import AdapterError
 
 PAGES_MORE = 10
 """Pages of a market that repeats itself, beyond three times those that it has: then nothing will stop it."""
@@ -83,7 +83,7 @@ async def repeated_page(subject: Subject) -> None:
         limit = 3 * len(turning.pages) + PAGES_MORE
         try:
             pages = await _read_repeating(turning, limit)
-        except ContractBreach:
+        except AdapterError:
             continue
         require(len(pages) < limit, f"{turning.stream.title}: no end after {limit} pages that are all the same")
 
