@@ -218,3 +218,81 @@ async def test_what_the_venue_lost_is_put_up_again_after_the_next_look(exchange:
     await exchange.read(exchange.home)
     (again,) = (await exchange.publish()).published.accepted
     assert (again.offer_id, again.revision) == (lost, step.entries[lost].revision + 1)
+
+
+def firm_block(exchange: Exchange, step: InStep) -> tuple[Any, str]:
+    """A block of ours that is alone in its class, and the id of its firm offer."""
+    firm = {one.offer_id: one for one in step.published.accepted if one.firm}
+    ours = [one for one in exchange.verra.mock.book.holdings.values() if one.account.name == "HKCV Omnibus"]
+    for one in ours:
+        for key, entry in firm.items():
+            if (entry.project_id, entry.quantity) == (str(one.batch.project.number), one.quantity):
+                return one, key
+    raise AssertionError("no block of ours is alone in its class")
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("hold", "the units are on_hold"),
+        ("freeze", "is available: all is frozen"),
+        ("retire", "no linked market shows it any more"),
+        ("cancel", "no linked market shows it any more"),
+        ("label", "no linked market shows it any more"),
+    ],
+)
+async def test_what_happens_to_units_reaches_their_offer_in_the_same_sync(
+    exchange: Exchange, event: str, reason: str
+) -> None:
+    step = await exchange.publish()
+    block, offer = firm_block(exchange, step)
+    book = exchange.verra.mock.book
+    match event:
+        case "hold":
+            book.put_on_hold(block.entity_id, "Under review")
+        case "freeze":
+            book.freeze(block.account.name, "Court order", authority="High Court")
+        case "retire":
+            book.retire(block.entity_id)
+        case "cancel":
+            book.cancel(block.entity_id)
+        case "label":
+            book.add_label(block.entity_id, "CCB-Gold")
+    await exchange.read(exchange.verra)
+    changed = {one.offer_id: one for one in (await exchange.publish()).published.accepted}
+    assert changed[offer].action is OfferAction.WITHDRAW
+    assert reason in (changed[offer].reason or "")
+    if event == "label":
+        (new,) = [one for one in changed.values() if one.action is OfferAction.PUT]
+        assert (new.firm, new.quantity, new.labels) == (True, block.quantity, ("CCB-GOLD",))
+
+
+async def test_a_part_that_is_retired_leaves_a_smaller_offer(exchange: Exchange) -> None:
+    step = await exchange.publish()
+    block, offer = firm_block(exchange, step)
+    exchange.verra.mock.book.retire(block.entity_id, units=(block.first, block.first + 4))
+    await exchange.read(exchange.verra)
+    (smaller,) = (await exchange.publish()).published.accepted
+    assert (smaller.offer_id, smaller.quantity, smaller.firm) == (offer, block.quantity - 5, True)
+
+
+async def test_a_snapshot_that_is_not_whole_makes_nothing_firm(exchange: Exchange, link_market: LinkMarket) -> None:
+    step = await exchange.publish()
+    assert any(one.firm for one in step.published.accepted)
+    broken = FaultPlan(
+        1,
+        rates={Fault.SERVER_ERROR: 1.0},
+        hits=lambda request: "/holdings" in request.url.path and "account" in str(request.url),
+    )
+    settings = {
+        name: address.replace("prod-us.api.platts.com", "broken.example")
+        for name, address in exchange.verra.addresses.items()
+    }
+    verra, clock = exchange.verra.mock, exchange.verra.clock
+    half = await link_market("verra", mock=verra, clock=clock, faults=broken, settings=settings)
+    synced = await sync(exchange.database, half.market, actor="test", progress=quiet)
+    assert synced.status.value == "incomplete"
+    gone = (await exchange.publish()).published.accepted
+    assert gone
+    assert {one.action for one in gone} == {OfferAction.WITHDRAW}
+    assert all("the last snapshot of verra is not complete" in (one.reason or "") for one in gone)

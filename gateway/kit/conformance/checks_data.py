@@ -26,7 +26,7 @@ from gateway.kit.conformance.editing import (
 )
 from gateway.kit.conformance.reading import contents, difference, mapped, subject_streams, table, whole
 from gateway.kit.conformance.subject import Subject
-from gateway.kit.conformance.tampers import added_key, is_json, renamed_key, rewritten
+from gateway.kit.conformance.tampers import added_key, renamed_key, rewritten
 from gateway.kit.conformance.zones import local_zone
 from gateway.kit.mapping.document import CodeRule, CodesRule, InstantRule, ScaledRule, TextRule, WholeUnitsRule
 from gateway.kit.mapping.engine import ROW
@@ -128,7 +128,7 @@ async def unlisted_paths(subject: Subject) -> None:
     for stream in await subject_streams(subject):
         one = await clean(subject, stream)
         pages = [Edited("in its table", one.page.rows.with_columns(pl.lit("x").alias(UNLISTED)), ())]
-        if _has_json(one):
+        if one.json_exchanges():
             pages.append(await _rewritten(one, lambda body: added_key(body, UNLISTED)))
         for page in pages:
             if page.rows is not None:
@@ -148,7 +148,7 @@ async def missing_paths(subject: Subject) -> None:
             if one.row_of(rule.source) is None:
                 continue
             pages = [Edited("in its table", one.page.rows.drop(rule.source), everywhere)]
-            if _has_json(one) and "." not in rule.source:
+            if one.json_exchanges() and "." not in rule.source:
                 pages.append(await _rewritten(one, partial(renamed_key, key=rule.source, name=f"{rule.source}V2")))
             claims += [Claim(name, "nothing at all", page) for page in pages]
         require_quarantined(subject, stream, claims)
@@ -226,13 +226,9 @@ async def no_drift(subject: Subject) -> None:
             require(made.rows.height, f"{stream.title}: no row is accepted, {made.defects.height} defects")
 
 
-def _has_json(one: Clean) -> bool:
-    return any(is_json(exchange.response) for exchange in one.exchanges)
-
-
 async def _rewritten(one: Clean, change: Callable[[bytes], bytes]) -> Edited:
     distance = same_place(one, one.trial.line)
-    places = {exchange.number + distance for exchange in one.exchanges if is_json(exchange.response)}
+    places = {exchange.number + distance for exchange in one.json_exchanges()}
     return await on_the_wire(one, rewritten(lambda exchange: exchange.number in places, change), None)
 
 

@@ -197,7 +197,7 @@ async def failed_status(subject: Subject) -> None:
 
 
 async def _each_row(subject: Subject, rows: list[Make], kind: type[AdapterError]) -> None:
-    """Sends each order on a line that goes wrong at its command.
+    """Sends each order on a line that goes wrong at its command; the same command may not follow, another one may.
 
     Where another command of it went before, something has happened already, and only the market can say what.
     """
@@ -206,8 +206,9 @@ async def _each_row(subject: Subject, rows: list[Make], kind: type[AdapterError]
             case, expected = hit.case, OutcomeUnknown if hit.before else kind
             found = await outcome(case, await case.prepared())
             require(isinstance(found, expected), f"{case.title}: {found!r:.300}, expected {expected.__name__}")
-            further = len(case.trial.line.commands()) - hit.before - 1
-            require(not further, f"{case.title}: it failed, and {further} more commands were sent")
+            commands = case.trial.line.commands()
+            again = [one.path for one in commands[hit.before + 1 :] if one.path == commands[hit.before].path]
+            require(not again, f"{case.title}: it failed, and was sent again: {again}")
 
 
 async def _true_word(case: Case, order: Order) -> CommandStatus:

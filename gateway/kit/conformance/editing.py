@@ -16,7 +16,7 @@ from gateway.kit.conformance.check import Failed
 from gateway.kit.conformance.line import Exchange, Line, Tamper
 from gateway.kit.conformance.reading import Stream, mapped
 from gateway.kit.conformance.subject import Subject, Trial
-from gateway.kit.conformance.tampers import is_json, replaced_value, rewritten
+from gateway.kit.conformance.tampers import is_json_body, replaced_value, rewritten
 from gateway.kit.contract import Page
 from gateway.kit.errors import ContractBreach
 from gateway.kit.mapping.document import CodesRule, ConstantRule, FlagRule, PresenceRule, Rule, TextsRule
@@ -44,6 +44,12 @@ class Clean:
     made: Mapped
     trial: Trial
     exchanges: tuple[Exchange, ...]
+
+    def json_exchanges(self) -> list[Exchange]:
+        """Those whose answers are JSON, where the page itself is; a list of files is not what they hold."""
+        if not is_json_body(self.page.document.content):
+            return []
+        return [one for one in self.exchanges if one.response is not None and is_json_body(one.response.content)]
 
     def row_of(self, source: str) -> int | None:
         """The first accepted row with a value in this column."""
@@ -215,10 +221,9 @@ def _on_the_wire(one: Clean, source: str, shown: str, cell: str | None, token: b
     def replace(body: bytes) -> bytes:
         return replaced_value(body, key, shown, change)
 
-    def there(exchange: Exchange) -> bool:
-        return is_json(exchange.response) and replace(exchange.response.content) != exchange.response.content  # type: ignore[union-attr]
-
-    places = {exchange.number + same_place(one, one.trial.line) for exchange in one.exchanges if there(exchange)}
+    bodies = {exchange.number: exchange.response.content for exchange in one.json_exchanges() if exchange.response}
+    distance = same_place(one, one.trial.line)
+    places = {number + distance for number, body in bodies.items() if replace(body) != body}
     return rewritten(lambda exchange: exchange.number in places, replace) if places else None
 
 

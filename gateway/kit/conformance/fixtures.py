@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,8 @@ from gateway.model.errors import ConfigurationError
 
 PAGES: Final = 2
 GOLDEN: Final = ".golden"
-HEADERS: Final = ("content-type", "content-encoding", "retry-after")
-"""Headers of an answer that are kept."""
+UNKEPT_HEADERS: Final = frozenset({"content-length", "content-encoding", "date", "server", "transfer-encoding"})
+"""Headers of an answer that say nothing of it."""
 
 HIDDEN: Final = "***"
 
@@ -65,7 +66,7 @@ class Replay(httpx.AsyncBaseTransport):
                     f"request {self.place}: its {name} is {asked[name]!r:.200}, recorded was {expected!r:.200}"
                 )
         answer = one["response"]
-        content = base64.b64decode(answer["base64"]) if "base64" in answer else answer["body"].encode()
+        content = zlib.decompress(base64.b64decode(answer["zlib"])) if "zlib" in answer else answer["body"].encode()
         return httpx.Response(answer["status"], headers=answer["headers"], content=content)
 
 
@@ -139,9 +140,13 @@ async def _recorded(subject: Subject, stream: Stream) -> tuple[list[dict[str, An
 
 def _exchange(one: Exchange, secrets: tuple[str, ...]) -> dict[str, Any]:
     assert one.response is not None
-    headers = {name: one.response.headers[name] for name in HEADERS if name in one.response.headers}
-    answer = {"status": one.response.status_code, "headers": headers, **_body(one.response.content)}
-    return {"request": _request(one.request, secrets), "response": _silenced(answer, secrets)}
+    headers = [pair for pair in one.response.headers.multi_items() if pair[0].lower() not in UNKEPT_HEADERS]
+    answer = {
+        "status": one.response.status_code,
+        "headers": [[name, _silenced(value, secrets)] for name, value in headers],
+        **{kind: _silenced(text, secrets) for kind, text in _body(one.response.content).items()},
+    }
+    return {"request": _request(one.request, secrets), "response": answer}
 
 
 def _request(request: httpx.Request, secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -156,17 +161,17 @@ def _request(request: httpx.Request, secrets: tuple[str, ...]) -> dict[str, Any]
 
 
 def _body(content: bytes) -> dict[str, str]:
+    """A body as text where it is one; else compressed, in base64."""
     try:
         return {"body": content.decode("utf-8")}
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(content).decode("ascii")}
+        return {"zlib": base64.b64encode(zlib.compress(content, 9)).decode("ascii")}
 
 
-def _silenced(answer: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
+def _silenced(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
-        if "body" in answer:
-            answer["body"] = answer["body"].replace(secret, HIDDEN)
-    return answer
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 def _without_volatile(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -71,9 +71,14 @@ def with_body(answer: httpx.Response, content: bytes) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=headers, content=content)
 
 
-def is_json(answer: httpx.Response | None) -> bool:
+def is_json(answer: httpx.Response) -> bool:
     """Whether an answer is a JSON object or list, by its first byte."""
-    return answer is not None and answer.content.lstrip()[:1] in {b"{", b"["}
+    return is_json_body(answer.content)
+
+
+def is_json_body(body: bytes) -> bool:
+    """Whether a body is a JSON object or list, by its first byte."""
+    return body.lstrip()[:1] in {b"{", b"["}
 
 
 def duplicate_key(body: bytes) -> bytes:
