@@ -100,7 +100,7 @@ class CblAdapter(CblCommands):
         _require(feed, POSITIONS, DEPOSITS)
         if feed == DEPOSITS:
             document, body = await self._client.deposits()
-            table = rows.with_named_project(self._tabulated(DEPOSITS, document, "[]"))
+            table = self._tabulated(DEPOSITS, document, "[]")
             return self._whole(
                 DEPOSITS, rows.with_account(table, f"{self._config.exchange}/{self._config.account}"), body
             )

@@ -34,22 +34,13 @@ def with_account(rows: pl.DataFrame, account: str) -> pl.DataFrame:
 
 
 def with_project(rows: pl.DataFrame, instrument: str) -> pl.DataFrame:
-    """The rows with their project's name over all programmes, as in ``VCS-1748``.
+    """The rows with their project's number at the registry of the instrument's programme.
 
-    ``instrument`` is the path of the instrument in a row. A project may be of several programmes: the one of the
-    instrument counts.
+    ``instrument`` is the path of the instrument in a row. A project may be of several programmes, each with a number.
     """
     programs = _column(rows, f"{instrument}.program")
     listed = _column(rows, f"{instrument}.project.programs")
     return _with(rows, PROJECT, [_project(program, text) for program, text in zip(programs, listed, strict=True)])
-
-
-def with_named_project(rows: pl.DataFrame) -> pl.DataFrame:
-    """The same for deposits, whose instrument has its one resource and no list."""
-    programs = _column(rows, "instrument.program")
-    ids = _column(rows, "instrument.resource.registryAssignedId")
-    named = [f"{program}-{one}" if program and one else None for program, one in zip(programs, ids, strict=True)]
-    return _with(rows, PROJECT, named)
 
 
 def with_certifications(rows: pl.DataFrame, instrument: str) -> pl.DataFrame:
@@ -104,7 +95,7 @@ def _project(program: str | None, listed: str | None) -> str | None:
     if program is None:
         return None
     ids = [one.get("registryAssignedId") for one in _objects(listed) or () if one.get("program") == program]
-    return f"{program}-{ids[0]}" if len(ids) == 1 and isinstance(ids[0], str) and ids[0] else None
+    return ids[0] if len(ids) == 1 and isinstance(ids[0], str) and ids[0] else None
 
 
 def _certifications(

@@ -128,7 +128,8 @@ def movement_row(one: Movement) -> Row:
         "direction": one.direction,
         "state": one.progress.value,
         "quantity": one.quantity,
-        "project": None if one.project is None else one.project.id,
+        "projectStandard": None if one.project is None else one.project.standard,
+        "projectNumber": None if one.project is None else one.project.number,
         "unitKind": None if one.project is None else one.project.unit_kind,
         "vintageFrom": None if one.vintage is None else one.vintage.start.isoformat(),
         "vintageTo": None if one.vintage is None else one.vintage.end.isoformat(),
@@ -146,7 +147,7 @@ def movement_row(one: Movement) -> Row:
 def trade_row(one: Deal) -> Row:
     """A trade of the exchange or the marketplace; which project is delivered into a contract shows at settlement."""
     delivered = one.method != "EXCHANGE" or one.state is DealState.SETTLED
-    told = _deal(one) if delivered else {**_deal(one), "project": None}
+    told = _deal(one) if delivered else {**_deal(one), "projectStandard": None, "projectNumber": None}
     return {"tradeId": one.id, "platform": one.method, "listingId": one.listing, **told}
 
 
@@ -199,7 +200,8 @@ def _deal(one: Deal) -> Row:
         "price": money(one.cents),
         "amount": money(one.cents * one.quantity),
         "currency": "USD",
-        "project": None if one.project is None else one.project.id,
+        "projectStandard": None if one.project is None else one.project.standard,
+        "projectNumber": None if one.project is None else one.project.number,
         "vintageFrom": None if one.vintage is None else one.vintage.start.isoformat(),
         "vintageTo": None if one.vintage is None else one.vintage.end.isoformat(),
         "state": one.state.value,

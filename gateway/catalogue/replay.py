@@ -69,7 +69,7 @@ async def replay(
         one = _Replay(connection, market, programme, number)
         for mapping in mappings:
             await one.stage(mapping)
-        await applying.prepare(connection, market, RecordKind)
+        await applying.prepare(connection, market, staging.STAGED)
         for as_of in sorted(one.instants_of_files):
             await superseding.mark_outdated(connection, market, as_of)
         applied = Applied()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -16,7 +16,9 @@ from gateway.cli.output import Output, keyed
 from gateway.model.errors import ConfigurationError, GatewayError
 
 if TYPE_CHECKING:
+    from gateway.kit.contract import Feed
     from gateway.kit.manifest import Manifest
+    from gateway.markets.linked import LinkedMarket
     from gateway.settings import Settings
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -176,9 +178,20 @@ async def _market(manifest: Manifest, settings: Settings) -> Finding:
     check = f"market {manifest.name}"
     try:
         async with link(manifest, settings.markets.get(manifest.name, {}), now) as market:
-            names = mapping_names(market)
+            names = dict.fromkeys([*mapping_names(market), *_of_what_happens(market)])
             for name in names:
                 market.mapping(name)
     except GatewayError as error:
         return Finding(check, Level.FAIL, str(error), "mend the setting or the mapping document that is named")
     return Finding(check, Level.OK, f"settings hold; {len(names)} mapping documents compile ({', '.join(names)})")
+
+
+def _of_what_happens(market: LinkedMarket) -> list[str]:
+    """The mapping documents of movements and trades, of which the catalogue keeps nothing."""
+    offered: Any = market.adapter
+    feeds: list[Feed] = []
+    if "ReadsMovements" in market.capabilities():
+        feeds += offered.movement_feeds()
+    if "ReadsTrades" in market.capabilities():
+        feeds += offered.trade_feeds()
+    return [feed.mapping for feed in feeds]

@@ -125,12 +125,11 @@ async def waiting(connection: AsyncConnection, market: str | None, limit: int) -
 
 
 def mapping_names(market: LinkedMarket) -> list[str]:
-    """Every mapping document that a market's adapter names."""
-    offered = market.manifest.capabilities()
-    names: list[str] = []
-    if "ReadsCatalogue" in offered:
-        names += [feed.mapping for feed in market.reads_catalogue().catalogue_feeds()]
-    if "ParsesExports" in offered:
+    """The mapping documents of what the catalogue keeps: of the feeds that it follows, and of files."""
+    from gateway.catalogue.feeds import followed
+
+    names = [one.feed.mapping for one in followed(market)]
+    if "ParsesExports" in market.capabilities():
         names += market.parses_exports().export_mappings()
     return list(dict.fromkeys(names))
 

@@ -57,6 +57,7 @@ class ServedVerra:
         return {
             "CARBON_GATEWAY_MARKETS__VERRA__REPORTS_URL": f"{root}/raas-report-api/es/public",
             "CARBON_GATEWAY_MARKETS__VERRA__RESOURCES_URL": f"{root}/cms-resources",
+            "CARBON_GATEWAY_MARKETS__VERRA__ACCOUNTS_URL": f"{root}/raas-account-api/v1",
         }
 
 

@@ -187,7 +187,8 @@ async def test_positions_say_what_is_free_on_the_venue_and_on_its_way() -> None:
         lot.encumbered,
         30,
     )
-    assert row["project_id"] == f"{lot.instrument.project.program}-{lot.instrument.project.number}"
+    project = lot.instrument.project
+    assert (row["programme"], row["project_id"]) == (project.program, project.number)
     assert (row["vintage_start"], row["vintage_end"]) == (lot.instrument.start, lot.instrument.end)
     assert set(placed.rows.get_column("account")) == {f"CBL/{ACCOUNT}"}
     assert placed.rows.get_column("earmarked").null_count() == placed.rows.height
@@ -262,8 +263,8 @@ def test_an_unknown_certification_quarantines_the_row() -> None:
 @pytest.mark.parametrize(
     ("programs", "said"),
     [
-        ([{"program": "VCS", "registryAssignedId": "1748"}], "VCS-1748"),
-        ([{"program": "GS", "registryAssignedId": "5"}, {"program": "VCS", "registryAssignedId": "1748"}], "VCS-1748"),
+        ([{"program": "VCS", "registryAssignedId": "1748"}], "1748"),
+        ([{"program": "GS", "registryAssignedId": "5"}, {"program": "VCS", "registryAssignedId": "1748"}], "1748"),
         ([{"program": "GS", "registryAssignedId": "5"}], None),
         ([{"program": "VCS", "registryAssignedId": "1"}, {"program": "VCS", "registryAssignedId": "2"}], None),
         ([{"program": "VCS"}], None),

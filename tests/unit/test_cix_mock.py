@@ -367,10 +367,10 @@ def test_an_unanswered_notification_lapses_and_a_rejected_one_ends(mock: CixMock
 def test_a_trade_on_the_exchange_shows_its_project_when_it_is_delivered(mock: CixMock, clock: MockClock) -> None:
     deal = mock.book.execute("CNX-V22-25", 2, cents=700, project="VCS-934", counterparty="TALUN")
     row = next(one for one in items(ask(mock, "GET", f"{OWN}/trades")) if one["tradeId"] == deal.id)
-    assert (row["state"], row["project"], row["quantity"]) == ("EXECUTED", None, 2_000)
+    assert (row["state"], row["projectNumber"], row["quantity"]) == ("EXECUTED", None, 2_000)
     clock.advance(timedelta(days=3))
     row = next(one for one in items(ask(mock, "GET", f"{OWN}/trades")) if one["tradeId"] == deal.id)
-    assert (row["state"], row["project"]) == ("SETTLED", "VCS-934")
+    assert (row["state"], row["projectStandard"], row["projectNumber"]) == ("SETTLED", "VCS", "934")
 
 
 def test_pushes_are_signed_in_order_and_given_once(mock: CixMock, clock: MockClock) -> None:

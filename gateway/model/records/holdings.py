@@ -83,6 +83,7 @@ class Movement(Record):
     last: int | None
     quantity: Units
     quantity_unit: QuantityUnit
+    programme: str | None
     project_id: str | None
     unit_kind: str | None
     vintage_start: dt.date | None

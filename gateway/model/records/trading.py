@@ -73,6 +73,7 @@ class Trade(Record):
     price: Price
     amount: Balance
     currency: Currency
+    programme: str | None
     project_id: str | None
     vintage_start: dt.date | None
     vintage_end: dt.date | None
