@@ -91,6 +91,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     yield _adapters(manifests)
     for manifest in manifests.values():
         yield await _market(manifest, settings)
+    yield _calendars()
 
 
 def _tell(output: Output, findings: list[Finding]) -> Exit:
@@ -167,6 +168,18 @@ def _adapters(manifests: Mapping[str, Manifest]) -> Finding:
         return Finding("adapters", Level.FAIL, "none", advice)
     offered = [f"{name} ({', '.join(sorted(manifest.capabilities()))})" for name, manifest in manifests.items()]
     return Finding("adapters", Level.OK, "; ".join(offered))
+
+
+def _calendars() -> Finding:
+    """Warns well before the data of a calendar end."""
+    from gateway.app import now
+    from gateway.kit.calendars import horizon_warnings, load, names
+
+    found = [load(name) for name in names()]
+    warnings = [words for one in found for words in horizon_warnings(one, now().astimezone(one.zone).date())]
+    if warnings:
+        return Finding("calendars", Level.WARN, "; ".join(warnings), "extend them: docs/calendars.md")
+    return Finding("calendars", Level.OK, f"{len(found)} calendars, to {min(one.last_day for one in found)} at least")
 
 
 async def _market(manifest: Manifest, settings: Settings) -> Finding:

@@ -114,11 +114,11 @@ class Tampered:
     asked: dict[str, int] = field(default_factory=dict)
     read: dict[str, Page] = field(default_factory=dict)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
     def catalogue_feeds(self) -> Sequence[Feed]:
         return self.reader.catalogue_feeds()
-
-    def holding_feeds(self) -> Sequence[Feed]:
-        return []
 
     async def catalogue_total(self, feed: str) -> StatedTotal:
         number = self.asked.get(feed, 0)

@@ -201,14 +201,13 @@ async def _each_row(subject: Subject, rows: list[Make], kind: type[AdapterError]
 
     Where another command of it went before, something has happened already, and only the market can say what.
     """
-    for tamper in rows:
-        async for hit in hit_cases(subject, tamper):
-            case, expected = hit.case, OutcomeUnknown if hit.before else kind
-            found = await outcome(case, await case.prepared())
-            require(isinstance(found, expected), f"{case.title}: {found!r:.300}, expected {expected.__name__}")
-            commands = case.trial.line.commands()
-            again = [one.path for one in commands[hit.before + 1 :] if one.path == commands[hit.before].path]
-            require(not again, f"{case.title}: it failed, and was sent again: {again}")
+    async for hit in hit_cases(subject, *rows):
+        case, expected = hit.case, OutcomeUnknown if hit.before else kind
+        found = await outcome(case, await case.prepared())
+        require(isinstance(found, expected), f"{case.title}: {found!r:.300}, expected {expected.__name__}")
+        commands = case.trial.line.commands()
+        again = [one.path for one in commands[hit.before + 1 :] if one.path == commands[hit.before].path]
+        require(not again, f"{case.title}: it failed, and was sent again: {again}")
 
 
 async def _true_word(case: Case, order: Order) -> CommandStatus:

@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from gateway.kit.conformance.check import READS, Check, Failed, NotCalledFor, check, require
+from gateway.kit.conformance.check import READS, Check, NotCalledFor, check, require
 from gateway.kit.conformance.failing import Failure, failures
 from gateway.kit.conformance.line import Tamper
 from gateway.kit.conformance.subject import Subject
@@ -43,9 +43,7 @@ async def _all_fail(
     but: type[AdapterError] | None = None,
     applies: Callable[[httpx.Response], bool] = lambda _answer: True,
 ) -> list[tuple[Failure, AdapterError]]:
-    found: list[tuple[Failure, AdapterError]] = []
-    for tamper in tampers:
-        found += [(one, one.require(kind, but)) async for one in failures(subject, tamper, applies)]
+    found = [(one, one.require(kind, but)) async for one in failures(subject, *tampers, applies=applies)]
     if not found:
         raise NotCalledFor("no answer of this market is of that kind")
     return found
@@ -167,11 +165,10 @@ async def redirects(subject: Subject) -> None:
 async def no_retries(subject: Subject) -> None:
     """The transport does, within the market's limits."""
     tampers: list[Make] = [partial(dropped, error=httpx.ReadTimeout), _status(500), _status(429), _status(401)]
-    for tamper in tampers:
-        async for failure in failures(subject, tamper):
-            require(not failure.after, f"{failure.title} failed, and {failure.after} requests followed")
-            if not isinstance(failure.result, Exception):
-                raise Failed(f"{failure.title} failed, and the adapter returned {failure.result!r:.200}")
+    async for failure in failures(subject, *tampers):
+        require(not failure.after, f"{failure.title} failed, and {failure.after} requests followed")
+        failed = isinstance(failure.result, Exception)
+        require(failed, f"{failure.title} failed, and the adapter returned {failure.result!r:.200}")
 
 
 @check("E100", "An error keeps the market's code, names the market and what was being done.", called_by=READS)

@@ -114,12 +114,16 @@ async def no_patience(subject: Subject) -> None:
 
 
 def _refuse(subject: Subject, finder: Finder, but: Callable[[Path], bool] = lambda _path: False) -> None:
-    for path in modules(subject):
+    for path, nodes in subject.kept("source", lambda: _parsed(subject)).items():
         if but(path):
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+        for node in nodes:
             wrong = finder(node)
             require(wrong is None, f"{path.parent.name}/{path.name}:{getattr(node, 'lineno', 1)} {wrong}")
+
+
+def _parsed(subject: Subject) -> dict[Path, list[ast.AST]]:
+    return {path: list(ast.walk(ast.parse(path.read_text("utf-8"), str(path)))) for path in modules(subject)}
 
 
 def _rehearses(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,31 +50,53 @@ class Failure:
 
 
 async def failures(
-    subject: Subject, tamper: Callable[[Hits], Tamper], applies: Callable[[httpx.Response], bool] = lambda _answer: True
+    subject: Subject,
+    *tampers: Callable[[Hits], Tamper],
+    applies: Callable[[httpx.Response], bool] = lambda _answer: True,
 ) -> AsyncIterator[Failure]:
-    """Each read, failed at each of its requests in turn.
+    """Each read, failed at each of its requests in turn in each way.
+
+    Every read of the first feed is of a new adapter, so that signing in fails too; then one adapter reads the others.
 
     Args:
         subject: the adapter.
-        tamper: how a request fails.
+        tampers: how a request fails.
         applies: whether it can fail so, by the answer that it has when nothing fails.
     """
     trial = subject.trial()
-    for stream in await subject_streams(subject):
-        for read in _reads(stream, trial):
-            trial.line.tamper = None
-            begin = len(trial.line.exchanges)
-            await _call(trial, read)
-            answers = [one.response for one in trial.line.exchanges[begin:]]
-            for place, answer in enumerate(answers):
-                if answer is None or not applies(answer):
-                    continue
-                number = len(trial.line.exchanges) + place
-                trial.line.tamper = tamper(nth(number))
-                result = await _call(trial, read)
-                after = len(trial.line.exchanges) - number - 1
-                exchange = trial.line.exchanges[number]
-                yield Failure(f"{read.title}, {exchange.path}", result, after, exchange)
+    first, *others = await subject_streams(subject)
+    for read in _reads(first, trial):
+        async for failure in _failures(trial, read, tampers, applies, None):
+            yield failure
+    async with trial.adapter() as adapter:
+        for stream in others:
+            for read in _reads(stream, trial):
+                async for failure in _failures(trial, read, tampers, applies, adapter):
+                    yield failure
+
+
+async def _failures(
+    trial: Trial,
+    read: Read,
+    tampers: Sequence[Callable[[Hits], Tamper]],
+    applies: Callable[[httpx.Response], bool],
+    adapter: Any,
+) -> AsyncIterator[Failure]:
+    exchanges = trial.line.exchanges
+    for tamper in tampers:
+        begin = len(exchanges)
+        trial.line.tamper = None
+        await _call(trial, read, adapter)
+        answers = [one.response for one in exchanges[begin:]]
+        for place, answer in enumerate(answers):
+            if answer is None or not applies(answer):
+                continue
+            number = len(exchanges) + place
+            trial.line.tamper = tamper(nth(number))
+            result = await _call(trial, read, adapter)
+            if number < len(exchanges):
+                after = len(exchanges) - number - 1
+                yield Failure(f"{read.title}, {exchanges[number].path}", result, after, exchanges[number])
 
 
 def _reads(stream: Stream, trial: Trial) -> list[Read]:
@@ -85,9 +107,12 @@ def _reads(stream: Stream, trial: Trial) -> list[Read]:
     ]
 
 
-async def _call(trial: Trial, read: Read) -> object:
-    async with trial.adapter() as adapter:
-        try:
+async def _call(trial: Trial, read: Read, adapter: Any) -> object:
+    """What a read returns or raises, of this adapter or of a new one."""
+    try:
+        if adapter is not None:
             return await read.call(adapter)
-        except Exception as error:  # noqa: BLE001 - what is raised is what is looked at
-            return error
+        async with trial.adapter() as new:
+            return await read.call(new)
+    except Exception as error:  # noqa: BLE001 - what is raised is what is looked at
+        return error

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -177,12 +178,12 @@ class Hit:
     after: int
 
 
-async def hit_cases(subject: Subject, tamper: Callable[[Hits], Tamper]) -> AsyncIterator[Hit]:
-    """Each order once for each of its requests that are commands, with the line tampered at that one."""
+async def hit_cases(subject: Subject, *tampers: Callable[[Hits], Tamper]) -> AsyncIterator[Hit]:
+    """Each order once for each of its requests that are commands, with the line tampered at that one in each way."""
     async for counted in cases(subject):
         await sent(counted.adapter, await counted.prepared())
         commands = len(counted.trial.line.commands())
-        for place in range(commands):
+        for place, tamper in product(range(commands), tampers):
             async with case_of(subject, counted.order) as case:
                 case.trial.line.tamper = tamper(nth_command(case.trial, place))
                 yield Hit(case, place, commands - place - 1)

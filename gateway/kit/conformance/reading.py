@@ -76,8 +76,8 @@ def streams(adapter: Any, capabilities: frozenset[str]) -> list[Stream]:
 async def subject_streams(subject: Subject, *, of: frozenset[str] | None = None) -> list[Stream]:
     """Every feed of an adapter, or of some of its capabilities; raises NotCalledFor where there is none."""
     async with subject.trial().adapter() as adapter:
-        offered = subject.manifest.capabilities()
-        found = streams(adapter, offered if of is None else offered & of)
+        everything = subject.kept("streams", lambda: streams(adapter, subject.manifest.capabilities()))
+    found = [stream for stream in everything if of is None or stream.capability in of]
     if not found:
         raise NotCalledFor("the adapter reads no such feed")
     return found

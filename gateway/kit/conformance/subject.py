@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from gateway.kit.conformance.check import Failed
 from gateway.kit.conformance.line import CountingPacer, Line, WatchedTransport
@@ -19,6 +19,8 @@ from gateway.kit.rehearsal import STARTS_AT, Rehearsal
 from gateway.model.errors import ConfigurationError
 
 SEED: Final = 7
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Subject:
     folder: Path
     library: Library
     _compiled: dict[str, FieldMapping] = field(default_factory=dict)
+    _kept: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, manifest: Manifest) -> Subject:
@@ -55,6 +58,13 @@ class Subject:
             except ConfigurationError as error:
                 raise Failed(str(error)) from error
         return self._compiled[name]
+
+    def kept(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """What several checks need and none changes: made when it is first asked for."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        found: Kept = self._kept[name]
+        return found
 
     def trial(self) -> Trial:
         """A new rehearsal, with a line to its stand-in."""
