@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test check format bench lock clean
+.PHONY: install demo test check format bench lock clean new-adapter
 
 install: $(READY)
 
@@ -35,6 +35,11 @@ format: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+# make new-adapter NAME=reef [FOLDER=../carbon-gateway-reef]: docs/write-an-adapter.md goes on from there.
+new-adapter: FOLDER ?= ../carbon-gateway-$(NAME)
+new-adapter: $(READY)
+	@$(BIN)/python -m gateway.kit.scaffold "$(NAME)" "$(FOLDER)"
 
 # Needs uv (in the lock's own environment it is not kept): versions and hashes only, no index.
 lock:

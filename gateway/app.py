@@ -19,7 +19,7 @@ from stamina.instrumentation import RetryDetails
 
 from gateway.kit.clock import Clock
 from gateway.kit.manifest import Manifest, MarketRole
-from gateway.markets.linked import LinkedMarket, link
+from gateway.markets.linked import LinkedMarket, addresses, link
 from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError
 from gateway.settings import Settings
@@ -56,11 +56,11 @@ class Application:
 
     def require_addresses(self, market: str) -> None:
         """Raises ConfigurationError unless each address of a market is configured: no host is called unasked."""
-        manifest, given = self.manifest(market), self.settings.markets.get(market, {})
+        given = self.settings.markets.get(market, {})
         unset = ", ".join(
-            f"CARBON_GATEWAY_MARKETS__{market.upper()}__{name.upper()}={said.default}"
-            for name, said in manifest.config_model.model_fields.items()
-            if str(said.default).startswith("http") and name not in given
+            f"CARBON_GATEWAY_MARKETS__{market.upper()}__{name.upper()}={default}"
+            for name, default in addresses(self.manifest(market)).items()
+            if name not in given
         )
         if unset:
             raise ConfigurationError(

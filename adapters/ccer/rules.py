@@ -18,7 +18,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from gateway.kit.calendars import Calendar
-from gateway.kit.mapping.document import DOCUMENT_LIMIT, FAULTS_LIMIT, read_yaml
+from gateway.kit.mapping.document import DOCUMENT_LIMIT, FAULTS_LIMIT
+from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.model.errors import ConfigurationError
 from gateway.model.money import Currency
 from gateway.model.records import PRICE_SCALE

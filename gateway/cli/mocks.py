@@ -120,9 +120,9 @@ def bad_network(seed: int) -> FaultPlan:
 
 def addresses_at(manifest: Manifest, url: str) -> dict[str, str]:
     """The addresses among a market's settings, moved to another host: a stand-in answers on the market's own paths."""
-    defaults = {name: field.default for name, field in manifest.config_model.model_fields.items()}
-    addresses = {name: value for name, value in defaults.items() if isinstance(value, str) and "://" in value}
-    return {name: url + urlsplit(value).path for name, value in addresses.items()}
+    from gateway.markets.linked import addresses
+
+    return {name: url + urlsplit(value).path for name, value in addresses(manifest).items()}
 
 
 def _tell(output: Output, served: list[Served]) -> None:

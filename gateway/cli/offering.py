@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.execution import ACTOR, Exit, JsonOption, asked, execute
-from gateway.cli.output import Column, Output, keyed, said, shown
+from gateway.cli.execution import ACTOR, Exit, JsonOption, asked, execute, exit_code
+from gateway.cli.output import Column, Output, error_document, keyed, said, shown
+from gateway.model.errors import ConfigurationError, GatewayError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,16 +50,16 @@ def quoted(price: int | None, currency: str | None) -> str:
 
 LISTING_COLUMNS: Final = (
     keyed("Market", "market", "short"),
-    keyed("What", "class_id", "short"),
-    keyed("Name", "project_name", "text"),
+    keyed("What", "class_id", "folded"),
+    keyed("Name", "project_name", "text", 24),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
     keyed("", "seen_as", "short"),
-    Column("State", lambda row: row["state_native"] or row["state"], "short"),
+    Column("State", lambda row: row["state_native"] or row["state"], "folded", 16),
 )
 OFFER_COLUMNS: Final = (
     keyed("Offer", "offer_id", "short"),
-    keyed("Class", "class_id", "short"),
+    keyed("Class", "class_id", "folded"),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
     Column("", lambda row: "firm" if row["firm"] else "indicative", "short"),
@@ -98,8 +99,7 @@ def listings(
 
         rows = await asked(settings, find)
         output.document({"rows": rows[:limit], "total": len(rows)})
-        output.table(LISTING_COLUMNS, rows[:limit])
-        output.say(shown(min(limit, len(rows)), len(rows), "listings"))
+        _show(output, LISTING_COLUMNS, rows[:limit], len(rows), "listings")
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)
@@ -130,8 +130,7 @@ def offers(
             rows, made = await _offers(gateway, INVENTORY_WHY if why else 0)
         decisions = [decision_row(one) for one in made.decisions] if why else []
         output.document({"policy": made.version.version, "rows": rows[:limit], "total": len(rows), "why": decisions})
-        output.table(OFFER_COLUMNS, rows[:limit])
-        output.say(shown(min(limit, len(rows)), len(rows), "offers"))
+        _show(output, OFFER_COLUMNS, rows[:limit], len(rows), "offers")
         if why:
             tell_why(output, made, limit)
         return code
@@ -162,12 +161,15 @@ def restrictions(
     """List the restrictions in force."""
 
     async def work(output: Output, settings: Settings) -> Exit:
-        from gateway.controls.restrictions import listed
+        from gateway.controls.restrictions import counted, listed
 
-        rows = await asked(settings, lambda _, connection: listed(connection, lifted=everything, limit=limit))
-        output.document({"rows": rows, "total": len(rows)})
-        output.table(RESTRICTION_COLUMNS, rows)
-        output.say(shown(len(rows), len(rows), "restrictions"))
+        async def find(_: Application, connection: AsyncConnection) -> tuple[list[dict[str, Any]], int]:
+            rows = await listed(connection, lifted=everything, limit=limit)
+            return rows, await counted(connection, lifted=everything)
+
+        rows, total = await asked(settings, find)
+        output.document({"rows": rows, "total": total})
+        _show(output, RESTRICTION_COLUMNS, rows, total, "restrictions")
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)
@@ -176,7 +178,6 @@ def restrictions(
 async def told_venue(gateway: Application, settings: Mapping[str, Any] | None = None) -> InStep:
     """Tells the home venue what changed. Raises ConfigurationError where none is installed or configured."""
     from gateway.app import new_id
-    from gateway.model.errors import ConfigurationError
     from gateway.offers.operation import keep_in_step
     from gateway.offers.policy import Policy
     from gateway.offers.publishing import Venue
@@ -256,27 +257,53 @@ def decision_row(one: Decision) -> dict[str, Any]:
 async def _control(verb: str, scope: str, reason: str, by: str, output: Output, settings: Settings) -> Exit:
     from gateway.app import running
     from gateway.controls.restrictions import Scope, lift, place
+    from gateway.model.controls import ScopeKind
 
     wanted = Scope.parse(scope)
     async with running(settings) as gateway:
+        if verb == "place" and wanted.kind is ScopeKind.MARKET:
+            # A misspelt market would be restricted without a word, and nothing would be stopped.
+            gateway.manifest(wanted.value)
         async with gateway.database.transaction() as connection:
             one = await (place if verb == "place" else lift)(connection, wanted, reason=reason, by=by)
         output.say(f"{wanted} is {'restricted' if verb == 'place' else 'not restricted any more'}: {reason}")
-        home = gateway.home_venue()
-        step = await told_venue(gateway) if home and gateway.is_configured(home.name) else None
-    if step is None:
+        code, told = await tell_home_venue(gateway, output)
+    if told is None:
         output.say("the home venue is not configured, so it was not told")
-    else:
-        tell_published(output, step)
+    elif "error" in told:
+        output.note("the home venue was not told; the next 'carbon-gateway sync' or 'offers --publish' tells it")
     output.document(
-        {"id": one.id, "scope": str(wanted), "reason": reason, "by": by, "told_venue": step is not None}
-        | {"offers": None if step is None else published_document(step)}
+        {"id": one.id, "scope": str(wanted), "reason": reason, "by": by}
+        | {"told_venue": told is not None and "error" not in told, "offers": told}
     )
-    return Exit.WRONG if step and (step.published.in_doubt or step.published.refused) else Exit.DONE
+    return code
+
+
+async def tell_home_venue(gateway: Application, output: Output) -> tuple[Exit, dict[str, Any] | None]:
+    """Brings the home venue in step and tells of it, where it is configured; an error of ours is told and returned.
+
+    What the venue was told and answered is one JSON object, ``{"error": …}`` where it was not told.
+    """
+    home = gateway.home_venue()
+    if home is None or not gateway.is_configured(home.name):
+        return Exit.DONE, None
+    try:
+        step = await told_venue(gateway)
+    except GatewayError as error:
+        output.note(f"error: {error}")
+        return exit_code(error), {"error": error_document(error)}
+    tell_published(output, step)
+    wrong = step.published.refused or step.published.in_doubt
+    return Exit.WRONG if wrong else Exit.DONE, published_document(step)
+
+
+def _show(output: Output, columns: Sequence[Column], rows: Sequence[dict[str, Any]], total: int, things: str) -> None:
+    if rows:
+        output.table(columns, rows)
+    output.say(shown(len(rows), total, things))
 
 
 async def _offers(gateway: Application, inventory: int) -> tuple[list[dict[str, Any]], Decided]:
-    from gateway.model.errors import ConfigurationError
     from gateway.offers.operation import decided
     from gateway.offers.policy import Policy
     from gateway.offers.publishing import shown as shown_offers

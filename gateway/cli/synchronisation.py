@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.cli.execution import ACTOR, Exit, JsonOption, execute, exit_code
-from gateway.cli.offering import published_document, tell_published, told_venue
+from gateway.cli.offering import tell_home_venue
 from gateway.cli.output import Column, Output, counted, error_document, keyed
 from gateway.cli.progress import FeedProgress
 from gateway.model.errors import ConfigurationError, GatewayError
@@ -81,7 +81,7 @@ def sync(
             names = wanted(gateway, markets)
             pulls = await pull_all(gateway, names, output)
             code = _tell_all(output, pulls)
-            step, told = await _offer(gateway, output)
+            step, told = await tell_home_venue(gateway, output)
         output.document({"markets": [pulled_document(name, one) for name, one in pulls.items()], "offers": told})
         return max(code, step)
 
@@ -139,21 +139,6 @@ def _tell_all(output: Output, pulls: Pulls) -> Exit:
             tell(output, one)
             code = max(code, Exit.DONE if is_complete(one.synced) else Exit.WRONG)
     return code
-
-
-async def _offer(gateway: Application, output: Output) -> tuple[Exit, dict[str, Any] | None]:
-    """Brings the home venue in step where it is configured; what was told it, as one JSON object."""
-    home = gateway.home_venue()
-    if home is None or not gateway.is_configured(home.name):
-        return Exit.DONE, None
-    try:
-        step = await told_venue(gateway)
-    except GatewayError as error:
-        output.note(f"error: {error}")
-        return exit_code(error), {"error": error_document(error)}
-    tell_published(output, step)
-    wrong = step.published.refused or step.published.in_doubt
-    return Exit.WRONG if wrong else Exit.DONE, published_document(step)
 
 
 async def pull(database: Database, market: LinkedMarket, progress: FeedProgress) -> Pulled:

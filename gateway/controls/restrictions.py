@@ -157,6 +157,12 @@ async def listed(connection: AsyncConnection, *, lifted: bool, limit: int) -> li
     ]
 
 
+async def counted(connection: AsyncConnection, *, lifted: bool) -> int:
+    """How many restrictions there are; with ``lifted`` those that are history too."""
+    asked = select(func.count()).select_from(restriction)
+    return int(await connection.scalar(asked if lifted else asked.where(restriction.c.lifted_at.is_(None))) or 0)
+
+
 def _restriction(row: Any) -> Restriction:
     return Restriction(row.id, Scope(ScopeKind(row.scope_kind), row.scope), row.reason, row.placed_by, row.placed_at)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -81,6 +82,21 @@ class LinkedMarket:
                 f"the adapter of {self.name} does not offer {capability}; it offers {', '.join(sorted(offered))}"
             )
         return self.adapter
+
+
+def addresses(manifest: Manifest) -> dict[str, str]:
+    """The settings that say where a market is, each with its default.
+
+    A name that only looks like an address is none: its host has neither a dot nor a port (the audience of a token,
+    ``https://xpansiv/platform``).
+    """
+    defaults = {name: field.default for name, field in manifest.config_model.model_fields.items()}
+    return {name: value for name, value in defaults.items() if isinstance(value, str) and _is_address(value)}
+
+
+def _is_address(text: str) -> bool:
+    parts = urlsplit(text) if "://" in text else None
+    return parts is not None and ("." in parts.netloc or ":" in parts.netloc or parts.netloc == "localhost")
 
 
 @asynccontextmanager

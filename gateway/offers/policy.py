@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.kit.mapping.document import read_yaml
+from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.model.commands import RATE_SCALE
 from gateway.model.errors import ConfigurationError
 from gateway.model.money import Currency

@@ -5,12 +5,12 @@ Any ``httpx`` client in the process reaches the stand-in, not only ours; a reque
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import httpx
 import respx
@@ -18,7 +18,7 @@ import respx
 from gateway.kit.faults import FaultPlan, FaultyMock, with_faults
 from gateway.kit.manifest import Manifest
 from gateway.kit.mock import Mock, MockClock, answered
-from gateway.markets.linked import LinkedMarket, link
+from gateway.markets.linked import LinkedMarket, addresses, link
 from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError
 
@@ -68,7 +68,8 @@ class LinkMarket(Protocol):
             mock: a stand-in of your own making instead; then give its clock too.
             clock: the time of both.
 
-        Raises ConfigurationError for a market that is not installed, and for a wrong setting.
+        Raises ConfigurationError for a market that is not installed, for a wrong setting, and where a stand-in answers
+        under the same host already: a second one of a market needs addresses of its own.
         """
         ...
 
@@ -78,6 +79,7 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
     """Mounts stand-ins for as long as the context lasts; what :func:`link_market` gives."""
     async with AsyncExitStack() as stack:
         router = stack.enter_context(respx.mock(assert_all_called=False, assert_all_mocked=True))
+        taken: dict[str, str] = {}
 
         async def link_market(
             name: str,
@@ -92,10 +94,17 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
             time = clock or MockClock(STARTS_AT)
             behind = mock or manifest.mock_factory(seed, time)
             network = with_faults(behind, faults) if faults else None
-            addresses = _addresses(manifest, settings or {})
-            _mount(router, network or behind, addresses)
             market = await stack.enter_async_context(link(manifest, settings or {}, time))
-            return LinkedStandIn(market, behind, time, network, addresses)
+            found = _addresses(manifest, settings or {})
+            hosts = dict.fromkeys((httpx.URL(address).netloc.decode() for address in found.values()), name)
+            if both := sorted(hosts.keys() & taken.keys()):
+                raise ConfigurationError(
+                    f"the stand-in of {taken[both[0]]} answers under {both[0]} already; give {name} other addresses in "
+                    f"its settings ({', '.join(found)})"
+                )
+            taken.update(hosts)
+            _mount(router, network or behind, hosts)
+            return LinkedStandIn(market, behind, time, network, found)
 
         yield link_market
 
@@ -108,16 +117,15 @@ def _manifest(name: str) -> Manifest:
 
 
 def _addresses(manifest: Manifest, settings: Mapping[str, Any]) -> dict[str, str]:
-    defaults = {name: field.default for name, field in manifest.config_model.model_fields.items()}
-    found = {name: settings.get(name, value) for name, value in defaults.items()}
-    return {name: value for name, value in found.items() if isinstance(value, str) and "://" in value}
+    found = {name: settings.get(name, default) for name, default in addresses(manifest).items()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
-def _mount(router: respx.MockRouter, mock: Mock, addresses: Mapping[str, str]) -> None:
-    """Answers whatever goes to the hosts of these addresses."""
+def _mount(router: respx.MockRouter, mock: Mock, hosts: Iterable[str]) -> None:
+    """Answers whatever goes to these hosts."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return answered(mock, request)
 
-    for host in sorted({urlsplit(address).netloc for address in addresses.values()}):
-        router.route(url__regex=rf"^https?://{host.replace('.', '[.]')}(?:[/?#]|$)").mock(side_effect=answer)
+    for host in hosts:
+        router.route(url__regex=rf"^https?://{re.escape(host)}(?:[/?#]|$)").mock(side_effect=answer)

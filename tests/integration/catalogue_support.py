@@ -14,7 +14,8 @@ from sqlalchemy import text
 from adapters.verra import MANIFEST
 from adapters.verra.adapter import PLATFORM_FEEDS
 from adapters.verra.mock import VerraMock, build
-from gateway.catalogue.sync import Synced, sync
+from gateway.catalogue.reports import Synced
+from gateway.catalogue.sync import sync
 from gateway.kit.contract import Document, Feed, Page, ReadsCatalogue, StatedTotal
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping

@@ -17,7 +17,7 @@ from sqlalchemy import make_url, text
 
 from adapters.verra.book_entries import Defect
 from gateway.catalogue import pulls, queries
-from gateway.catalogue.sync import Synced
+from gateway.catalogue.reports import Synced
 from gateway.kit.contract import Page, StatedTotal
 from gateway.kit.errors import AdapterError, Unavailable
 from gateway.kit.faults import Drift, Fault, FaultPlan, with_faults

@@ -23,8 +23,9 @@ from adapters.verra.mock import build, feeds
 from gateway.kit.decoding import decode_json
 from gateway.kit.mapping import document as module
 from gateway.kit.mapping import schema
-from gateway.kit.mapping.document import Library, MappingDocument, read_yaml
+from gateway.kit.mapping.document import Library, MappingDocument
 from gateway.kit.mapping.engine import Mapped, Mapping
+from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.kit.mapping.tabulate import tabulate
 from gateway.kit.mock import MockClock
 from gateway.model.errors import ConfigurationError

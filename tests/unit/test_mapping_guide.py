@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.kit.mapping.document import ConstantRule, Library, SourceRule, read_yaml
+from gateway.kit.mapping.document import ConstantRule, Library, SourceRule
+from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.model.records import contradictions
 from gateway.model.serials import RefusalCode
 from gateway.model.vocabulary import FieldClass, RecordKind

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.kit.calendars.calendar import Calendar, Holiday, Hours
 from gateway.kit.calendars.document import CalendarEntry, CalendarsDocument, DayList, Overrides, is_weekly
-from gateway.kit.mapping.document import DOCUMENT_LIMIT, FAULTS_LIMIT, read_yaml
+from gateway.kit.mapping.document import DOCUMENT_LIMIT, FAULTS_LIMIT
+from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.model.errors import ConfigurationError
 
 DATA: Final = importlib.resources.files("gateway.kit.calendars") / "data"

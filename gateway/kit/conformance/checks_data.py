@@ -24,7 +24,7 @@ from gateway.kit.conformance.editing import (
     same_place,
     sources,
 )
-from gateway.kit.conformance.reading import contents, difference, mapped, subject_streams, table, whole
+from gateway.kit.conformance.reading import contents, difference, everything, mapped, subject_streams, table, whole
 from gateway.kit.conformance.subject import Subject
 from gateway.kit.conformance.tampers import added_key, renamed_key, rewritten
 from gateway.kit.conformance.zones import local_zone
@@ -194,7 +194,7 @@ async def instants(subject: Subject) -> None:
 @check("D090", "What is read does not depend on the zone of the machine.", called_by=READS)
 async def machine_zone(subject: Subject) -> None:
     """Eight hours to either side of UTC."""
-    expected = await contents(subject, subject.trial())
+    expected = (await everything(subject)).contents
     for zone in ("UTC-8", "UTC+8"):
         with local_zone(zone):
             found = await contents(subject, subject.trial())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -15,9 +16,10 @@ from gateway.kit.conformance.ordering import cases, sent
 from gateway.kit.conformance.reading import (
     Content,
     Stream,
+    Whole,
     content,
-    contents,
     difference,
+    everything,
     streams,
     subject_streams,
     whole,
@@ -117,9 +119,8 @@ async def cancelled_command(subject: Subject) -> None:
 )
 async def side_by_side(subject: Subject) -> None:
     """Calls share no state that one of them could spoil for another."""
-    expected = await contents(subject, subject.trial(), small=True)
-    trial = subject.trial()
-    for title, found in (await _together(subject, trial)).items():
+    expected = (await everything(subject, small=True)).contents
+    for title, found in (await _together(subject)).contents.items():
         said = difference(expected[title], found)
         require(said is None, f"{title}, read beside the others: {said}")
 
@@ -132,14 +133,18 @@ async def side_by_side(subject: Subject) -> None:
 )
 async def shared_tokens(subject: Subject) -> None:
     """A token is fetched once, and shared."""
-    alone, together = subject.trial(), subject.trial()
-    await contents(subject, alone, small=True)
-    await _together(subject, together)
-    surplus = _asked(together.line) - _asked(alone.line)
+    surplus = (await _together(subject)).asked - (await everything(subject, small=True)).asked
     require(not surplus, f"side by side the adapter asked more often: {dict(surplus)}")
 
 
-async def _together(subject: Subject, trial: Trial) -> dict[str, Content]:
+async def _together(subject: Subject) -> Whole:
+    """Everything, each feed beside the others."""
+    return await subject.kept_later("everything, side by side", partial(_read_together, subject))
+
+
+async def _read_together(subject: Subject) -> Whole:
+    trial = subject.trial()
+
     async def in_turns(_exchange: Exchange, deliver: Deliver) -> httpx.Response:
         for _ in range(TURNS):
             await asyncio.sleep(0)
@@ -154,11 +159,8 @@ async def _together(subject: Subject, trial: Trial) -> dict[str, Content]:
     trial.line.tamper = in_turns
     async with trial.adapter(small=True) as adapter:
         found = streams(adapter, subject.manifest.capabilities())
-        return dict(await asyncio.gather(*(read(stream, adapter) for stream in found)))
-
-
-def _asked(line: Line) -> Counter[str]:
-    return Counter(one.path for one in line.exchanges)
+        contents = dict(await asyncio.gather(*(read(stream, adapter) for stream in found)))
+    return Whole(contents, Counter(one.path for one in trial.line.exchanges))
 
 
 async def _cancel(trial: Trial, title: str, call: Callable[[Any], Awaitable[object]], place: int) -> None:

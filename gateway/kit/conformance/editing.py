@@ -75,11 +75,14 @@ class Edited:
 
 
 async def clean(subject: Subject, stream: Stream) -> Clean:
-    """A feed's first page."""
-    trial = subject.trial()
-    page = await _read(stream, trial, None)
-    made = mapped(subject, stream, page.rows)
-    return Clean(stream, page, made, trial, tuple(trial.line.exchanges))
+    """A feed's first page, read once for all checks; the book that it is of is only read."""
+
+    async def read() -> Clean:
+        trial = subject.trial()
+        page = await _read(stream, trial, None)
+        return Clean(stream, page, mapped(subject, stream, page.rows), trial, tuple(trial.line.exchanges))
+
+    return await subject.kept_later(f"clean {stream.title}", read)
 
 
 def sources(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,7 +15,7 @@ from gateway.kit.conformance.line import Exchange, Tamper
 from gateway.kit.conformance.reading import Stream, subject_streams
 from gateway.kit.conformance.subject import Subject, Trial
 from gateway.kit.conformance.tampers import Hits, nth
-from gateway.kit.errors import AdapterError
+from gateway.kit.errors import AccessDenied, AdapterError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,13 @@ async def failures(
     """
     trial = subject.trial()
     first, *others = await subject_streams(subject)
-    for read in _reads(first, trial):
+    for read in _reads(trial, [first]):
         async for failure in _failures(trial, read, tampers, applies, None):
             yield failure
     async with trial.adapter() as adapter:
-        for stream in others:
-            for read in _reads(stream, trial):
-                async for failure in _failures(trial, read, tampers, applies, adapter):
-                    yield failure
+        for read in _reads(trial, others):
+            async for failure in _failures(trial, read, tampers, applies, adapter):
+                yield failure
 
 
 async def _failures(
@@ -82,12 +83,8 @@ async def _failures(
     applies: Callable[[httpx.Response], bool],
     adapter: Any,
 ) -> AsyncIterator[Failure]:
-    exchanges = trial.line.exchanges
+    exchanges, answers = trial.line.exchanges, await _clean(trial, read, adapter)
     for tamper in tampers:
-        begin = len(exchanges)
-        trial.line.tamper = None
-        await _call(trial, read, adapter)
-        answers = [one.response for one in exchanges[begin:]]
         for place, answer in enumerate(answers):
             if answer is None or not applies(answer):
                 continue
@@ -97,14 +94,34 @@ async def _failures(
             if number < len(exchanges):
                 after = len(exchanges) - number - 1
                 yield Failure(f"{read.title}, {exchanges[number].path}", result, after, exchanges[number])
+            if isinstance(result, AccessDenied):
+                # It signs in again before its next read, which is to be the same as this one was.
+                await _clean(trial, read, adapter)
 
 
-def _reads(stream: Stream, trial: Trial) -> list[Read]:
+async def _clean(trial: Trial, read: Read, adapter: Any) -> list[httpx.Response | None]:
+    """The answers to a read when nothing fails."""
+    begin = len(trial.line.exchanges)
+    trial.line.tamper = None
+    await _call(trial, read, adapter)
+    return [one.response for one in trial.line.exchanges[begin:]]
+
+
+def _reads(trial: Trial, streams: Sequence[Stream]) -> Iterator[Read]:
+    """A page of each feed, and one total of each capability."""
     since = trial.rehearsal.since
-    return [
-        Read(stream.title, lambda adapter: stream.page(adapter, since, None)),
-        Read(f"{stream.title}, its total", lambda adapter: stream.total(adapter, since)),
-    ]
+    for stream in streams:
+        yield Read(stream.title, partial(_page, stream, since))
+    for stream in {one.capability: one for one in streams}.values():
+        yield Read(f"{stream.title}, its total", partial(_total, stream, since))
+
+
+async def _page(stream: Stream, since: datetime, adapter: Any) -> object:
+    return await stream.page(adapter, since, None)
+
+
+async def _total(stream: Stream, since: datetime, adapter: Any) -> object:
+    return await stream.total(adapter, since)
 
 
 async def _call(trial: Trial, read: Read, adapter: Any) -> object:

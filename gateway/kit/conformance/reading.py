@@ -144,12 +144,31 @@ def as_text(value: object) -> str:
 
 
 async def contents(subject: Subject, trial: Trial, *, small: bool = False) -> dict[str, Content]:
-    """What each feed of an adapter holds, by its title."""
+    """What each feed of an adapter holds, by its title, read one after the other."""
     async with trial.adapter(small=small) as adapter:
         return {
             stream.title: content(subject, stream, await whole(stream, adapter, trial.rehearsal.since))
             for stream in streams(adapter, subject.manifest.capabilities())
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything that an adapter reads, by the feed's title, and how often it asked for what."""
+
+    contents: dict[str, Content]
+    asked: Counter[str]
+
+
+async def everything(subject: Subject, *, small: bool = False) -> Whole:
+    """Everything, of a new rehearsal, read once for all checks."""
+
+    async def read() -> Whole:
+        trial = subject.trial()
+        found = await contents(subject, trial, small=small)
+        return Whole(found, Counter(one.path for one in trial.line.exchanges))
+
+    return await subject.kept_later(f"everything, {'small' if small else 'large'} pages", read)
 
 
 def difference(expected: Content, found: Content) -> str | None:

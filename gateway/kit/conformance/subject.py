@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,13 @@ class Subject:
         """What several checks need and none changes: made when it is first asked for."""
         if name not in self._kept:
             self._kept[name] = make()
+        found: Kept = self._kept[name]
+        return found
+
+    async def kept_later(self, name: str, make: Callable[[], Awaitable[Kept]]) -> Kept:
+        """The same, of what has to be waited for."""
+        if name not in self._kept:
+            self._kept[name] = await make()
         found: Kept = self._kept[name]
         return found
 
