@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, column, func, select, table, text
 
 from gateway.model.errors import ConfigurationError
 from gateway.store.database import Database
-from gateway.store.tables import catalogue, controls, offers, store  # noqa: F401 - they fill the metadata
+from gateway.store.tables import catalogue, controls, ledger, offers, store  # noqa: F401 - they fill the metadata
 from gateway.store.tables.base import METADATA
 
 UPGRADE_LOCK: Final = 0x0CA8_B017

@@ -114,13 +114,13 @@ def test_two_processes_upgrade_at_once_and_one_does_it(empty_database_url: str) 
     running = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     pending = sorted(process.communicate(timeout=60)[0].strip() for process in running)
     assert [process.returncode for process in running] == [0, 0]
-    assert pending == ["0", "2"]
+    assert pending == ["0", "3"]
 
 
 async def test_a_second_upgrade_changes_nothing(empty_database_url: str) -> None:
     async with Database(empty_database_url) as database:
         empty = await schema.status(database)
-        assert (empty.revision, empty.pending, empty.current) == (None, 2, False)
+        assert (empty.revision, empty.pending, empty.current) == (None, 3, False)
         assert await schema.upgrade(database) == empty
         before = dumped(empty_database_url)
         assert (await schema.upgrade(database)).current
@@ -129,7 +129,7 @@ async def test_a_second_upgrade_changes_nothing(empty_database_url: str) -> None
 
 async def test_a_schema_that_is_behind_is_refused_naming_the_command(empty_database_url: str) -> None:
     async with Database(empty_database_url) as database:
-        with pytest.raises(ConfigurationError, match=r"at nothing, 2 migration.*db upgrade"):
+        with pytest.raises(ConfigurationError, match=r"at nothing, 3 migration.*db upgrade"):
             await schema.require_current(database)
         await schema.upgrade(database)
         await schema.require_current(database)
@@ -138,7 +138,7 @@ async def test_a_schema_that_is_behind_is_refused_naming_the_command(empty_datab
 async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: Database) -> None:
     await _execute(database, "UPDATE alembic_version SET version_num = '9999'")
     for question in (schema.status, schema.upgrade, schema.require_current):
-        with pytest.raises(ConfigurationError, match=r"schema is at 9999, which this program .newest: 0002. does not"):
+        with pytest.raises(ConfigurationError, match=r"schema is at 9999, which this program .newest: 0003. does not"):
             await question(database)
     assert await scalar(database, "SELECT version_num FROM alembic_version") == "9999"
 

@@ -6,6 +6,7 @@ from alembic import context
 
 import gateway.store.tables.catalogue
 import gateway.store.tables.controls
+import gateway.store.tables.ledger
 import gateway.store.tables.offers
 import gateway.store.tables.store  # noqa: F401 - they fill the metadata
 from gateway.store.tables.base import METADATA

@@ -1,0 +1,1 @@
+"""What we hold: the journal, and the balances and blocks that it adds up to."""

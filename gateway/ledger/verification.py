@@ -1,0 +1,157 @@
+"""Verification: everything that is kept for speed is computed again from the journal, and compared.
+
+Balances, blocks, seals and conservation. Each fault says where it is; a book without faults is what its journal says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.ledger.sealing import DIGESTS
+from gateway.model.ledger import ENDS, LIVE, AssetKind, Bucket
+
+FAULTS_LIMIT: Final = 100
+"""Faults of one kind that are told; a book with more is broken anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is not as the journal says: what kind of thing, where, and what was found and expected."""
+
+    kind: str
+    where: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, and what is wrong with it."""
+
+    entries: int
+    sealed: int
+    balances: int
+    blocks: int
+    faults: tuple[Fault, ...]
+
+
+async def verify(connection: AsyncConnection) -> Verified:
+    """Computes everything from the journal and compares. Reads one snapshot; changes nothing."""
+    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    faults = [fault async for fault in _faults(connection)]
+    counts = (
+        await connection.execute(
+            text(
+                "SELECT (SELECT count(*) FROM journal_entry) AS entries, (SELECT count(*) FROM sealed_entry) AS "
+                "sealed, (SELECT count(*) FROM ledger_balance) AS balances, (SELECT count(*) FROM ledger_block) AS "
+                "blocks"
+            )
+        )
+    ).one()
+    return Verified(counts.entries, counts.sealed, counts.balances, counts.blocks, tuple(faults))
+
+
+async def _faults(connection: AsyncConnection) -> AsyncIterator[Fault]:
+    for kind, query in QUERIES:
+        for row in await connection.execute(text(query), {"limit": FAULTS_LIMIT}):
+            yield Fault(kind, row.place, row.said)
+
+
+def _words(buckets: frozenset[Bucket]) -> str:
+    return ", ".join(sorted(f"'{one.value}'" for one in buckets))
+
+
+_ENTRIES: Final = """
+SELECT 'entry ' || entry AS place, sum(quantity) || ' too many of ' || asset AS said FROM journal_line
+GROUP BY entry, kind, market, asset HAVING sum(quantity) <> 0 ORDER BY entry LIMIT :limit
+"""
+_BALANCES: Final = """
+SELECT concat_ws(' ', market, asset, owner, bucket) AS place,
+  'kept ' || coalesce(b.quantity, 0) || ', the journal says ' || coalesce(j.quantity, 0) AS said
+FROM ledger_balance b FULL JOIN (SELECT kind, market, asset, owner, bucket, sum(quantity) AS quantity FROM journal_line
+  GROUP BY kind, market, asset, owner, bucket) j USING (kind, market, asset, owner, bucket)
+WHERE coalesce(b.quantity, 0) <> coalesce(j.quantity, 0) ORDER BY 1 LIMIT :limit
+"""
+# Each move is +1 where its range begins and -1 behind its end, in the bucket that it reaches, and the other way round
+# in the one that it leaves; what the running sums leave is compared with the blocks, segment by segment.
+_BLOCKS: Final = f"""
+WITH marks AS (
+  SELECT space, target AS bucket, first AS at, 1 AS step FROM journal_block WHERE space IS NOT NULL
+  UNION ALL SELECT space, target, last + 1, -1 FROM journal_block WHERE space IS NOT NULL
+  UNION ALL SELECT space, source, first, -1 FROM journal_block WHERE space IS NOT NULL AND source IS NOT NULL
+  UNION ALL SELECT space, source, last + 1, 1 FROM journal_block WHERE space IS NOT NULL AND source IS NOT NULL
+  UNION ALL SELECT space, bucket, first, -1 FROM ledger_block WHERE space IS NOT NULL
+  UNION ALL SELECT space, bucket, last + 1, 1 FROM ledger_block WHERE space IS NOT NULL
+), steps AS (
+  SELECT space, bucket, at, sum(step) AS step FROM marks GROUP BY space, bucket, at
+), sums AS (
+  SELECT space, bucket, at, lead(at) OVER w AS until, sum(step) OVER w AS depth FROM steps
+  WINDOW w AS (PARTITION BY space, bucket ORDER BY at)
+)
+SELECT space || ':' || at || '-' || until - 1 || ' ' || bucket AS place,
+  CASE WHEN depth > 0 THEN 'the journal says so, the blocks do not' ELSE 'the blocks say so, the journal does not' END
+  AS said
+FROM sums WHERE depth <> 0 AND bucket NOT IN ('{Bucket.WITHDRAWN}', '{Bucket.CONVERTED}')
+ORDER BY space, at LIMIT :limit
+"""
+_RANGELESS: Final = f"""
+SELECT concat_ws(' ', market, block, bucket) AS place,
+  'kept ' || coalesce(b.quantity, 0) || ', the journal says ' || coalesce(j.quantity, 0) AS said
+FROM (SELECT market, class_id, block, bucket, sum(quantity) AS quantity FROM ledger_block WHERE space IS NULL
+  GROUP BY market, class_id, block, bucket) b
+FULL JOIN (SELECT market, class_id, block, bucket, sum(quantity) AS quantity FROM (
+    SELECT market, class_id, block, target AS bucket, quantity FROM journal_block WHERE space IS NULL
+    UNION ALL SELECT market, class_id, block, source, -quantity FROM journal_block WHERE space IS NULL AND source IS NOT
+    NULL) m WHERE bucket NOT IN ('{Bucket.WITHDRAWN}', '{Bucket.CONVERTED}')
+  GROUP BY market, class_id, block, bucket HAVING sum(quantity) <> 0) j USING (market, class_id, block, bucket)
+WHERE coalesce(b.quantity, 0) <> coalesce(j.quantity, 0) ORDER BY 1 LIMIT :limit
+"""
+_COVERED: Final = f"""
+SELECT market || ' ' || asset AS place,
+  'owners have ' || coalesce(o.quantity, 0) || ', the blocks ' || coalesce(b.quantity, 0) AS said
+FROM (SELECT market, asset, sum(quantity) AS quantity FROM ledger_balance WHERE kind = '{AssetKind.UNITS}' AND bucket IN
+  ({_words(LIVE)}) GROUP BY market, asset) o
+FULL JOIN (SELECT market, class_id AS asset, sum(quantity) AS quantity FROM ledger_block WHERE bucket IN
+  ({_words(LIVE)}) GROUP BY market, class_id) b USING (market, asset)
+WHERE coalesce(o.quantity, 0) <> coalesce(b.quantity, 0) ORDER BY 1 LIMIT :limit
+"""
+_CONSERVED: Final = f"""
+SELECT market || ' ' || asset AS place, 'from outside came ' || -sum(quantity) FILTER (WHERE bucket =
+  '{Bucket.OUTSIDE}') || ', in our books are ' || sum(quantity) FILTER (WHERE bucket <> '{Bucket.OUTSIDE}') AS said
+FROM ledger_balance WHERE bucket IN ('{Bucket.OUTSIDE}', {_words(LIVE | ENDS)}) GROUP BY kind, market, asset
+HAVING sum(quantity) <> 0 ORDER BY 1 LIMIT :limit
+"""
+_SEALED_ENTRIES: Final = (
+    "SELECT 'entry ' || s.entry || ' in seal ' || s.seal AS place, CASE WHEN d.entry IS NULL THEN 'it is not there any "
+    "more' ELSE 'it is not what was sealed' END AS said FROM sealed_entry s LEFT JOIN (" + DIGESTS + ") d ON d.entry = "
+    "s.entry WHERE d.digest IS DISTINCT FROM s.digest ORDER BY s.entry LIMIT :limit"
+)
+_SEALS: Final = """
+SELECT 'seal ' || coalesce(s.id, s.position) AS place, CASE WHEN s.id <> s.position THEN 'a seal before it is not there'
+  WHEN s.previous <> s.before THEN 'it does not follow the seal before it'
+  WHEN s.entries <> s.counted THEN 'it covers ' || s.entries || ' entries, found ' || s.counted
+  ELSE 'its digest is not that of its entries' END AS said
+FROM (SELECT seal.id, seal.previous, seal.digest, seal.entries, row_number() OVER (ORDER BY seal.id) AS position,
+    coalesce(lag(seal.digest) OVER (ORDER BY seal.id), '') AS before, coalesce(e.counted, 0) AS counted,
+    coalesce(e.digests, '') AS digests
+  FROM seal LEFT JOIN (SELECT seal, count(*) AS counted, string_agg(digest, '' ORDER BY entry) AS digests FROM
+    sealed_entry GROUP BY seal) e ON e.seal = seal.id) s
+WHERE s.id <> s.position OR s.previous <> s.before OR s.entries <> s.counted OR s.digest <> sha256(s.previous ||
+  s.digests) ORDER BY s.id LIMIT :limit
+"""
+
+QUERIES: Final = (
+    ("entry", _ENTRIES),
+    ("balance", _BALANCES),
+    ("block", _BLOCKS),
+    ("block without range", _RANGELESS),
+    ("cover", _COVERED),
+    ("conservation", _CONSERVED),
+    ("sealed entry", _SEALED_ENTRIES),
+    ("seal", _SEALS),
+)
+"""What is looked at, each as a query of faults."""
