@@ -100,7 +100,8 @@ class ConnectClient:
     async def all_transfers(self, criteria: Mapping[str, object]) -> list[Json]:
         """Every transfer of a search with its tax lots.
 
-        Raises Unavailable when the search became shorter while it was read, ContractBreach when it has too many.
+        Raises Unavailable when the search changed while it was read, ContractBreach when it has too many. A transfer
+        that moves to the end meanwhile leaves as many rows as before, but is read twice while another is read never.
         """
         listed: list[Json] = []
         page, total = 0, 0
@@ -112,8 +113,12 @@ class ConnectClient:
                 raise self.breach(f"found {found.total} transfers, expected {ROWS_LIMIT} at most", "transfers")
             listed += elements(members(found.document, "the page").get("content"), "content")
             if not found.more:
-                return listed
+                break
             page, total = page + 1, found.total
+        named = {str(one.get("identifier")) for one in listed if isinstance(one, dict)}
+        if len(named) != found.total:
+            raise self.shrunk("transfers", found.total, len(named))
+        return listed
 
     async def retirements(self, criteria: Mapping[str, object], *, include: str | None = None) -> tuple[Json, bytes]:
         """Every retirement of a search, in one answer without pages."""
@@ -168,8 +173,8 @@ class ConnectClient:
         return ContractBreach(message, market=self.market, operation=operation)
 
     def shrunk(self, operation: str, before: int, now: int) -> Unavailable:
-        """A search that lost rows while it was read: those behind them moved up, perhaps to a page already read."""
-        message = f"the search had {before} rows and now has {now}: it changed while it was read; read it again"
+        """A search whose rows moved while it was read: those behind them moved up, perhaps to a page already read."""
+        message = f"the search had {before} different rows, then {now}: it changed while it was read; read it again"
         return Unavailable(message, market=self.market, operation=operation)
 
     async def _page(

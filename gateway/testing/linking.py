@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 import respx
+import stamina
 
 from gateway.kit.faults import FaultPlan, FaultyMock, with_faults
 from gateway.kit.manifest import Manifest
@@ -24,6 +25,8 @@ from gateway.model.errors import ConfigurationError
 
 STARTS_AT: Final = datetime(2026, 7, 15, 3, 0, tzinfo=UTC)
 """A Wednesday, 11:00 in Hong Kong, when every linked market is open."""
+
+ATTEMPTS_LIMIT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
     """Mounts stand-ins for as long as the context lasts; what :func:`link_market` gives."""
     async with AsyncExitStack() as stack:
         router = stack.enter_context(respx.mock(assert_all_called=False, assert_all_mocked=True))
+        # Reads are tried again as often as ever, without a wait between.
+        stack.enter_context(stamina.set_testing(testing=True, attempts=ATTEMPTS_LIMIT, cap=True))
         taken: dict[str, str] = {}
 
         async def link_market(
