@@ -96,7 +96,7 @@ class HkVenueClient:
             )
             return Answer(read_envelope(document), body)
         except AccessDenied as error:
-            self._tokens.forget()
+            self._tokens.forget(token)
             if self._ended_since(fetched_at, error):
                 raise Unavailable("the access token ended meanwhile", market=MARKET, operation=operation) from error
             raise
@@ -139,7 +139,7 @@ class HkVenueClient:
             )
             return read_envelope(document)
         except AccessDenied as error:
-            self._tokens.forget()
+            self._tokens.forget(token)
             if self._ended_since(fetched_at, error):
                 raise NotSent("the access token ended meanwhile", market=MARKET, operation=operation) from error
             raise

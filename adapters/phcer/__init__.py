@@ -44,7 +44,6 @@ MANIFEST: Final = Manifest(
     rate_limits=(RateLimit(scope=SCOPE, requests=4, seconds=1),),
     idempotency=Idempotency.NO_COMMANDS,
     calendar="phcer",
-    account_setting="",
     mock_factory=_mock,
     rehearse=_rehearse,
     simulated={

@@ -158,16 +158,16 @@ class PhcerClient:
         except ContractBreach as error:
             if error.code in _REDIRECTS:
                 # Nothing is followed; should it have led to the login page, the next read logs in anew.
-                self._session.forget()
+                self._session.forget(session)
             raise
         if response.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            raise self._page_instead(response.body, operation)
+            raise self._page_instead(response.body, session, operation)
         return response
 
-    def _page_instead(self, body: bytes, operation: str) -> AdapterError:
+    def _page_instead(self, body: bytes, session: str, operation: str) -> AdapterError:
         """Why a web page came where a file was asked for."""
         if any(LOGIN_MARK.encode(encoding) in body for encoding in ("utf-8", "gb18030")):
-            self._session.forget()
+            self._session.forget(session)
             return self._error(Unavailable, "the session has ended: found the login page", operation)
         return self._error(ContractBreach, f"found a web page: {body[:80]!r}", operation)
 

@@ -12,7 +12,14 @@ import httpx
 from pydantic import ValidationError
 
 from gateway.kit.clock import Clock
-from gateway.kit.contract import ParsesExports, PublishesOffers, ReadsCatalogue, ReadsHoldings, ReadsListings
+from gateway.kit.contract import (
+    ParsesExports,
+    PublishesOffers,
+    ReadsCatalogue,
+    ReadsHoldings,
+    ReadsListings,
+    ReadsTrades,
+)
 from gateway.kit.manifest import AdapterFactory, Manifest
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
@@ -70,6 +77,10 @@ class LinkedMarket:
     def reads_listings(self) -> ReadsListings:
         """The adapter as a reader of what the venue lists. Raises CapabilityMissing when it is none."""
         return cast("ReadsListings", self._offering("ReadsListings"))
+
+    def reads_trades(self) -> ReadsTrades:
+        """The adapter as a reader of trades. Raises CapabilityMissing when it is none."""
+        return cast("ReadsTrades", self._offering("ReadsTrades"))
 
     def publishes_offers(self) -> PublishesOffers:
         """The adapter as a publisher of our offers. Raises CapabilityMissing when it is none."""

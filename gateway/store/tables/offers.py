@@ -34,8 +34,7 @@ publication = Table(
     Column("answer", JSONB),
     CheckConstraint("state IN ('persisted', 'accepted', 'in_doubt', 'confirmed', 'rejected')", name="state_known"),
     CheckConstraint("(finished_at IS NULL) = (state IN ('persisted', 'accepted', 'in_doubt'))", name="finished_whole"),
-    # Until it is known what became of one publication, no other leaves.
-    Index("publication_open", "market", unique=True, postgresql_where=text("finished_at IS NULL")),
+    Index("publication_open", "market", postgresql_where=text("finished_at IS NULL")),
 )
 
 offer = Table(

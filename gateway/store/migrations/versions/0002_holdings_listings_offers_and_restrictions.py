@@ -185,7 +185,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("command_id", name=op.f("publication_pkey")),
     )
     op.create_index(
-        "publication_open", "publication", ["market"], unique=True, postgresql_where=sa.text("finished_at IS NULL")
+        "publication_open", "publication", ["market"], unique=False, postgresql_where=sa.text("finished_at IS NULL")
     )
     op.create_table(
         "restriction",
