@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SEED: Final = 1
 BOOK_INSTANT: Final = datetime(2026, 7, 15, 3, tzinfo=UTC)
 """The books are written as of this instant: the same every time, so that a second run finds nothing changed."""
-ROWS_SHOWN: Final = 12
+ROWS_SHOWN: Final = 14
 REASONS_SHOWN: Final = 14
 
 
@@ -101,7 +101,9 @@ def _tell_pulls(gateway: Application, output: Output, pulls: Pulls, told: Told, 
     show_pulls(gateway, output, pulls)
     told.document["pulls"] = [pulled_document(name, one) for name, one in pulls.items()]
     for one in pulls.values():
-        if not isinstance(one, GatewayError):
+        if isinstance(one, GatewayError):
+            output.note(f"error: {one}")
+        else:
             for row in change_rows(one.programme, one.changes.rows):
                 output.say(f"  {row['sentence']}")
 
@@ -120,7 +122,7 @@ def _tell_offers(output: Output, step: InStep, told: Told) -> None:
     told.document["listings"] = {"rows": decisions, "total": len(decisions)}
     told.document["offers"] = published_document(step)
     told.require(bool(step.entries), "nothing could be offered")
-    told.require(not step.published.refused, "the home venue refused an offer")
+    told.require(not (step.published.refused or step.published.rejected), "the home venue refused an offer")
     output.heading("Unified listings: our units, and what venues list")
     show_listings(output, _some_of_each(decisions, lambda row: (row["market"], row["seen_as"])), len(decisions))
     output.heading(f"Why, and why not, under admission policy {step.decided.version.version}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli.offering import tell_published, told_venue
+from gateway.cli.offering import AT_VENUE, tell_published, told_venue
 from gateway.cli.output import Output
 from gateway.cli.synchronisation import change_rows, pull_all
 from gateway.model.errors import GatewayError
@@ -96,24 +97,37 @@ async def outage(gateway: Application, stand_ins: StandIns, output: Output, requ
         stand_ins.up(DOWN)
     lost = {name: words for name, words in ((name, _lost(one)) for name, one in pulls.items()) if words}
     for name, words in lost.items():
-        output.say(f"{name}: {words}")
+        output.say(f"{name} was not read whole")
+        for line in words:
+            output.say(f"  {line}")
     read = sorted(pulls.keys() - lost.keys())
     output.say(f"the others were read whole: {', '.join(read)}")
     require(list(lost) == [DOWN], f"expected {DOWN} alone to be lost, found {', '.join(lost) or 'none'}")
+    output.say(f"offers: {await _told_anew(gateway, stand_ins)}")
     output.heading(f"{DOWN} comes back")
     again = (await pull_all(gateway, [DOWN], output, stand_ins.settings))[DOWN]
     still = _lost(again)
-    require(still is None, f"{DOWN} could not be read whole after it came back")
-    output.say(f"{DOWN}: {still or 'complete'}")
-    return {"lost": lost, "read": read, "came_back": still is None}
+    require(not still, f"{DOWN} could not be read whole after it came back")
+    output.say(f"{DOWN}: {'; '.join(still) or 'complete'}")
+    output.say(f"offers: {await _told_anew(gateway, stand_ins)}")
+    return {"lost": lost, "read": read, "came_back": not still}
 
 
-def _lost(one: Pulled | GatewayError) -> str | None:
-    """Why a market was not read whole; None where it was."""
+def _lost(one: Pulled | GatewayError) -> list[str]:
+    """Why a market was not read whole; nothing where it was."""
     if isinstance(one, GatewayError):
-        return f"not reached: {one}"
-    faults = [f"{feed.feed}: {fault}" for feed in one.synced.feeds for fault in feed.faults]
-    return f"{one.synced.status.value}: {'; '.join(faults)}" if faults else None
+        return [f"not reached: {one}"]
+    return [f"{feed.feed}: {fault}" for feed in one.synced.feeds for fault in feed.faults]
+
+
+async def _told_anew(gateway: Application, stand_ins: StandIns) -> str:
+    """Brings the venue in step, and says in figures what it was told: the last word on each offer."""
+    home = gateway.home_venue()
+    assert home is not None
+    step = await told_venue(gateway, stand_ins.settings[home.name])
+    last = {one.offer_id: AT_VENUE[one.action.value] for one in step.published.accepted}
+    counts = Counter(last.values())
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing changed"
 
 
 async def _read(gateway: Application, stand_ins: StandIns, output: Output, name: str) -> list[str]:

@@ -12,6 +12,8 @@ import httpx
 from pydantic import ValidationError
 
 from gateway.kit.clock import Clock
+from gateway.kit.conformance.report import Tier
+from gateway.kit.conformance.tier import ALLOWED, recorded_tier
 from gateway.kit.contract import (
     ParsesExports,
     PublishesOffers,
@@ -39,12 +41,14 @@ class LinkedMarket:
         adapter: the bound adapter.
         account: our account there; empty where we have none.
         library: its mapping documents, read when they are first asked for.
+        tier: what its adapter was last found fit for.
     """
 
     manifest: Manifest
     adapter: object
     account: str
     library: Library
+    tier: Tier
     compiled: dict[str, FieldMapping] = field(default_factory=dict)
 
     @property
@@ -59,8 +63,12 @@ class LinkedMarket:
         return self.compiled[name]
 
     def capabilities(self) -> frozenset[str]:
-        """What its adapter offers."""
-        return self.manifest.capabilities()
+        """What its adapter offers and its tier allows."""
+        return self.manifest.capabilities() & ALLOWED[self.tier]
+
+    def withheld(self) -> frozenset[str]:
+        """What its adapter offers and its tier does not allow."""
+        return self.manifest.capabilities() - ALLOWED[self.tier]
 
     def reads_catalogue(self) -> ReadsCatalogue:
         """The adapter as a reader of its catalogue. Raises CapabilityMissing when it is none."""
@@ -87,6 +95,11 @@ class LinkedMarket:
         return cast("PublishesOffers", self._offering("PublishesOffers"))
 
     def _offering(self, capability: str) -> object:
+        if capability in self.withheld():
+            raise CapabilityMissing(
+                f"the adapter of {self.name} offers {capability}, but is recorded as {self.tier.value}: call "
+                f"'carbon-gateway conformance {self.name}' to try it again"
+            )
         offered = self.capabilities()
         if capability not in offered:
             raise CapabilityMissing(
@@ -140,4 +153,4 @@ async def link(
     factory = cast("AdapterFactory", manifest.adapter_class)
     async with Transport(manifest.name, client, pacers) as transport:
         account = str(getattr(config, manifest.account_setting, ""))
-        yield LinkedMarket(manifest, factory(config, transport, clock), account, library)
+        yield LinkedMarket(manifest, factory(config, transport, clock), account, library, recorded_tier(manifest))
