@@ -51,9 +51,6 @@ def name_of(row: Mapping[str, Any]) -> str:
 AT_VENUE: Final = {"put": "offered", "halt": "halted", "withdraw": "withdrawn"}
 """What the venue does with an offer, for what it was told."""
 
-CLASS_WIDTH: Final = len("VCS-1748 2022-03-01..2022-10-31 VCU")
-"""So much of a class stands in one line; its labels may go on in the next."""
-
 _SEEN_AS: Final = {"holding": "ours", "listing": "listed", "inventory": "shown"}
 
 
@@ -64,15 +61,15 @@ def _account(row: Mapping[str, Any]) -> str | None:
 
 LISTING_COLUMNS: Final = (
     Column("Market, account", lambda row: (row["market"], _account(row)), "stacked"),
-    Column("Class, name", lambda row: (row["class_id"], row["project_name"]), "stacked", narrowest=CLASS_WIDTH),
+    Column("Class, name", lambda row: (row["class_id"], row["project_name"]), "stacked"),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
     keyed("Seen as", "seen_as", "short"),
     Column("State", lambda row: row["state_native"] or row["state"], "folded"),
 )
 OFFER_COLUMNS: Final = (
-    Column("Offer, class", lambda row: (row["offer_id"], row["class_id"]), "stacked", narrowest=CLASS_WIDTH),
-    Column("Name", name_of, "folded"),
+    Column("Offer, class", lambda row: (row["offer_id"], row["class_id"]), "stacked"),
+    Column("Name", name_of, "folded", 18),
     keyed("Units", "quantity", "number"),
     Column("Price", price_of, "number"),
     Column("Kind", lambda row: "firm" if row["firm"] else "indicative", "short"),

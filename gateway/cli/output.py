@@ -41,14 +41,12 @@ class Column:
         kind: what gives way where a table is too wide: text is cut short, folded text goes on in the next line, stacked
             values stand each in lines of their own, short words and numbers (which stand right) stay whole.
         widest: how many characters it takes at most, where that is less than it could fill.
-        narrowest: how many it takes at least, also where the table is too wide.
     """
 
     heading: str
     value: Callable[[Mapping[str, Any]], object]
     kind: Kind = "text"
     widest: int | None = None
-    narrowest: int | None = None
 
 
 def keyed(heading: str, key: str, kind: Kind = "text", widest: int | None = None) -> Column:
@@ -103,7 +101,6 @@ class Output:
                 justify="right" if column.kind == "number" else "left",
                 no_wrap=column.kind in {"short", "number"},
                 max_width=column.widest,
-                min_width=column.narrowest,
             )
         for row in rows:
             table.add_row(*(_cell(column, row) for column in columns))

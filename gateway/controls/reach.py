@@ -49,8 +49,8 @@ def miss(scope: Scope, known: Iterable[Names]) -> str:
         return f"{found}; expected one of {', '.join(names)}"
     folded = {name.casefold(): name for name in names}
     alike = difflib.get_close_matches(scope.value.casefold(), folded, ALIKE)
-    instead = f"; did you mean {' or '.join(repr(folded[one]) for one in alike)}?" if alike else ""
-    return f"{found}; expected one of {len(names):,} that are known, such as {names[0]!r}{instead}"
+    examples = [folded[one] for one in alike] or names[:1]
+    return f"{found}; expected one of {len(names):,} that are known, such as {', '.join(map(repr, examples))}"
 
 
 def _touches(scope: Scope, names: Names) -> bool:

@@ -61,20 +61,41 @@ def test_the_demonstration_as_a_program_and_once_more_says_that_nothing_changed(
     assert found["restricted"]["firm"]
     assert "Active → On Hold" in found["held"]["changes"][0]
     assert list(found["outage"]["lost"]) == ["cbl"]
+    # It went while it was read: what had come of its first feed is there, and all its feeds are told as broken off.
+    assert [words.split(":")[0] for words in found["outage"]["lost"]["cbl"]] == ["positions", "deposits", "listings"]
+    assert all("broke off" in words for words in found["outage"]["lost"]["cbl"])
     assert found["outage"]["read"] == [name for name in installed() if name != "cbl"]
     assert found["outage"]["came_back"]
     assert "uses a database of its own" in done.stderr
     assert "verra holdings: read " in done.stderr
     assert not (tmp_path / "elsewhere").exists()
     assert again.code == 0
-    shown = dict(re.findall(r"^ ([a-z]+) .* (\d+)   complete", again.out, re.MULTILINE))
+    figures = r"^ ([a-z]+) .*?([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +[\d,]+ +complete"
+    shown = {name: counts for name, _, *counts in re.findall(figures, again.out, re.MULTILINE)}
     # The home venue's stand-in is a new one, without the offers of the last run.
-    assert {name: changes for name, changes in shown.items() if name != "hkvenue"} == dict.fromkeys(
-        [name for name in installed() if name != "hkvenue"], "0"
-    )
-    assert "STATE_UNKNOWN" in again.out
-    assert "全国温室气体自愿减排注册登记系统"[:8] in again.out
-    assert "cbl comes back" in again.out
+    assert shown.pop("hkvenue")[2] == "53"
+    assert shown == {name: ["0", "0", "0"] for name in installed() if name != "hkvenue"}
+    looked_at_as_a_person_does(again.out)
+
+
+def looked_at_as_a_person_does(shown: str) -> None:
+    """What the demonstration shows: every column has its heading, nothing is cut, both languages are there."""
+    lines = shown.splitlines()
+    assert "\\n" not in shown
+    assert "…" not in shown
+    assert all(len(line) <= 100 for line in lines if line.startswith(" ") and not line.startswith("  "))
+    assert re.search(r"Market +Name +Own name 本名 +Rows +New +Changed +Gone +Quarantined +Read", shown)
+    assert re.search(r"Market, account +Class, name +Units +Price +Seen as +State", shown)
+    assert re.search(r"Offer, class +Name +Units +Price +Kind +venue", shown)
+    assert re.search(r"^ OF-[0-9A-F]{16} .* firm +offered", shown, re.MULTILINE)
+    assert re.search(r"^ OF-[0-9A-F]{16} .* indicative +offered", shown, re.MULTILINE)
+    assert "STATE_UNKNOWN" in shown
+    assert "全国温室气体自愿减排注册登记系统"[:8] in shown
+    assert "星河滩造林碳汇项目" in shown
+    assert "cbl was not read whole" in shown
+    assert "cbl comes back" in shown
+    halted, offered = re.findall(r"^offers: (\d+) (?:halted|offered)$", shown, re.MULTILINE)
+    assert halted == offered
 
 
 def test_mocks_serve_until_interrupted_where_their_settings_lead(tmp_path: Path) -> None:
