@@ -34,6 +34,9 @@ from gateway.store.database import Database
 INVENTORY_LIMIT: Final = 10_000
 """How many classes of the registries' inventory are candidates at most."""
 
+PROTECTED_AT_MOST: Final = 2
+"""How often what must not be traded is told the venue, where it was not heard."""
+
 LOCK_WAIT: Final = "2min"
 """How long one who publishes waits for another."""
 
@@ -133,10 +136,12 @@ async def keep_in_step(step: Step) -> InStep:
         await publisher.resolve_open()
         book = await read_book(step.home, step.now())
         made, entries, standing = await _planned(step, book)
-        protection = protective(entries, standing, made.reasons)
-        if protection:
+        for _ in range(PROTECTED_AT_MOST):
+            protection = protective(entries, standing, made.reasons)
+            if not protection:
+                break
             await publisher.send(protection)
-            # What was sold until the halt is known only now.
+            # What was sold until the halt is known only now. A halt that was lost on its way is sent again, above it.
             book = await read_book(step.home, step.now())
             made, entries, standing = await _planned(step, book)
         await publisher.send(additions(entries, standing))

@@ -122,8 +122,8 @@ class Publisher:
                 await self._leave_open(connection, order, "in_doubt", {"error": str(error)})
             answer = await self.venue.adapter.publication_status(order)
         for wait in WAITS:
-            if answer.status.state in ENDS:
-                break
+            if answer.status.state in ENDS or answer.status.state is CommandState.NOT_FOUND:
+                break  # what it does not have may still arrive; asking again at once tells nothing more
             await self.sleep(wait)
             answer = await self.venue.adapter.publication_status(order)
         await self._take(order, answer, late=False)
