@@ -125,7 +125,12 @@ def _is_address(text: str) -> bool:
 
 @asynccontextmanager
 async def link(
-    manifest: Manifest, settings: Mapping[str, Any], clock: Clock, mount: httpx.AsyncBaseTransport | None = None
+    manifest: Manifest,
+    settings: Mapping[str, Any],
+    clock: Clock,
+    mount: httpx.AsyncBaseTransport | None = None,
+    *,
+    tier: Tier | None = None,
 ) -> AsyncIterator[LinkedMarket]:
     """Binds a market's adapter for as long as the context lasts; opens no connection yet.
 
@@ -134,6 +139,7 @@ async def link(
         settings: the values of the market's config model.
         clock: gives the instant.
         mount: an in-process stand-in; None for real sockets.
+        tier: what its adapter may be used for; None: what is recorded of it.
 
     Raises ConfigurationError naming the setting that is wrong.
     """
@@ -153,4 +159,6 @@ async def link(
     factory = cast("AdapterFactory", manifest.adapter_class)
     async with Transport(manifest.name, client, pacers) as transport:
         account = str(getattr(config, manifest.account_setting, ""))
-        yield LinkedMarket(manifest, factory(config, transport, clock), account, library, recorded_tier(manifest))
+        yield LinkedMarket(
+            manifest, factory(config, transport, clock), account, library, tier or recorded_tier(manifest)
+        )

@@ -16,6 +16,7 @@ import httpx
 import respx
 import stamina
 
+from gateway.kit.conformance.report import Tier
 from gateway.kit.faults import FaultPlan, FaultyMock, with_faults
 from gateway.kit.manifest import Manifest
 from gateway.kit.mock import Mock, MockClock, answered
@@ -34,7 +35,8 @@ class LinkedStandIn:
     """A market and the stand-in behind it.
 
     Attributes:
-        market: the linked market, as the gateway itself has it; ``market.adapter`` is its adapter.
+        market: the linked market, as the gateway itself has it, whatever tier is recorded of it: a stand-in is where an
+            adapter is written. ``market.adapter`` is its adapter.
         mock: the stand-in; its book may be changed from behind.
         clock: the time of both; a test moves it.
         network: the faulty network between them; None where no faults were asked for.
@@ -99,7 +101,7 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
             time = clock or MockClock(STARTS_AT)
             behind = mock or manifest.mock_factory(seed, time)
             network = with_faults(behind, faults) if faults else None
-            market = await stack.enter_async_context(link(manifest, settings or {}, time))
+            market = await stack.enter_async_context(link(manifest, settings or {}, time, tier=Tier.GOLD))
             found = _addresses(manifest, settings or {})
             hosts = dict.fromkeys((httpx.URL(address).netloc.decode() for address in found.values()), name)
             if both := sorted(hosts.keys() & taken.keys()):

@@ -375,7 +375,7 @@ def test_an_offer_that_the_venue_refuses_ends_with_1_and_the_venues_code(
 ) -> None:
     entry = published.firm_offer()
 
-    async def refuse(adapter: HkVenueAdapter, order: Publication) -> PublicationStatus:
+    async def refuse(self: HkVenueAdapter, order: Publication) -> PublicationStatus:
         status = CommandStatus(command_id=order.command_id, state=CommandState.CONFIRMED, as_of=datetime.now(UTC))
         refused = (
             EntryStatus(offer_id=one.offer_id, revision=one.revision, accepted=False, code="405999", message="not now")
