@@ -22,6 +22,7 @@ from gateway.kit.manifest import Manifest, MarketRole
 from gateway.markets.linked import LinkedMarket, addresses, link
 from gateway.markets.registry import installed
 from gateway.model.errors import ConfigurationError
+from gateway.offers.candidates import Markets
 from gateway.settings import Settings
 from gateway.store import schema
 from gateway.store.database import Database, DatabaseUnreachable
@@ -75,6 +76,15 @@ class Application:
             raise ConfigurationError(f"several home venues are installed: {', '.join(one.name for one in found)}")
         return found[0] if found else None
 
+    def markets(self) -> Markets:
+        """The markets that are installed, and the number of our account at each; empty where we have none."""
+        accounts = {
+            name: str(self.settings.markets.get(name, {}).get(setting, _default(manifest, setting)))
+            for name, manifest in self.manifests.items()
+            for setting in [manifest.account_setting]
+        }
+        return Markets(self.manifests, accounts)
+
     def is_configured(self, market: str) -> bool:
         """Whether each address of a market is configured."""
         try:
@@ -87,6 +97,11 @@ class Application:
         """A market, bound to its settings (those given win over the environment's)."""
         merged = dict(self.settings.markets.get(market, {})) | dict(settings or {})
         return link(self.manifest(market), merged, self.clock)
+
+
+def _default(manifest: Manifest, setting: str) -> str:
+    field = manifest.config_model.model_fields.get(setting)
+    return "" if field is None or field.default is None else str(field.default)
 
 
 @asynccontextmanager

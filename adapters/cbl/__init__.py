@@ -58,6 +58,8 @@ MANIFEST: Final = Manifest(
         "and does not publish what is in them. So it is with certification, market and credit type codes.",
         "rules": "The shape of the registry rules and the names of their attributes: the contract leaves it open.",
         "paging": "That pages count from 0, the order of rows, and the largest page.",
+        "deposits": "That deposits which ended are still shown, and that units leave a deposit only when a trade is "
+        "settled. The proof of a command does not rest on either.",
         "timing": "How long things take, the settlement holidays and how far ahead one may settle.",
         "messages": "The words beside the market's error codes.",
         "book": "Every participant, position, order and trade.",

@@ -100,7 +100,8 @@ class ConnectClient:
     async def all_transfers(self, criteria: Mapping[str, object]) -> list[Json]:
         """Every transfer of a search with its tax lots.
 
-        Raises Unavailable when the search became shorter while it was read, ContractBreach when it has too many.
+        Raises Unavailable when the search changed while it was read, ContractBreach when it has too many. A transfer
+        that moves to the end meanwhile leaves as many rows as before, but is read twice while another is read never.
         """
         listed: list[Json] = []
         page, total = 0, 0
@@ -112,8 +113,12 @@ class ConnectClient:
                 raise self.breach(f"found {found.total} transfers, expected {ROWS_LIMIT} at most", "transfers")
             listed += elements(members(found.document, "the page").get("content"), "content")
             if not found.more:
-                return listed
+                break
             page, total = page + 1, found.total
+        named = {str(one.get("identifier")) for one in listed if isinstance(one, dict)}
+        if len(named) != found.total:
+            raise self.shrunk("transfers", found.total, len(named))
+        return listed
 
     async def retirements(self, criteria: Mapping[str, object], *, include: str | None = None) -> tuple[Json, bytes]:
         """Every retirement of a search, in one answer without pages."""
@@ -146,7 +151,7 @@ class ConnectClient:
         Raises an AdapterError of the transport's table for commands; NotSent also when no token can be had.
         """
         try:
-            headers = await self._headers()
+            token = await self._keeper.secret()
         except (Unavailable, ContractBreach) as error:
             raise NotSent(f"no token to send it with: {error}", market=self.market, operation=operation) from error
         try:
@@ -155,12 +160,12 @@ class ConnectClient:
                 f"{self._config.api_url}{path}",
                 operation=operation,
                 refusal=lambda response: read_refusal(response, codes),
-                headers=headers,
+                headers=_headers(token),
                 content=body,
                 scope=SCOPE,
             )
         except AccessDenied:
-            self._keeper.forget()
+            self._keeper.forget(token)
             raise
 
     def breach(self, message: str, operation: str) -> ContractBreach:
@@ -168,8 +173,8 @@ class ConnectClient:
         return ContractBreach(message, market=self.market, operation=operation)
 
     def shrunk(self, operation: str, before: int, now: int) -> Unavailable:
-        """A search that lost rows while it was read: those behind them moved up, perhaps to a page already read."""
-        message = f"the search had {before} rows and now has {now}: it changed while it was read; read it again"
+        """A search whose rows moved while it was read: those behind them moved up, perhaps to a page already read."""
+        message = f"the search had {before} different rows, then {now}: it changed while it was read; read it again"
         return Unavailable(message, market=self.market, operation=operation)
 
     async def _page(
@@ -203,33 +208,29 @@ class ConnectClient:
         query: Mapping[str, str | None] | None = None,
     ) -> tuple[Json, bytes]:
         asked = urlencode({key: value for key, value in (query or {}).items() if value is not None}, safe=",")
-        headers = await self._headers()
+        token = await self._keeper.secret()
         try:
             return await self._transport.read_json(
                 method,
                 f"{self._config.api_url}{path}{'?' if asked else ''}{asked}",
                 operation=operation,
-                headers=headers,
+                headers=_headers(token),
                 content=None if body is None else encoded(body),
                 scope=SCOPE,
             )
         except AccessDenied:
-            self._keeper.forget()
+            self._keeper.forget(token)
             raise
 
     async def _read_raw(self, method: str, path: str, operation: str) -> Response:
-        headers = await self._headers()
+        token = await self._keeper.secret()
         try:
             return await self._transport.read(
-                method, f"{self._config.api_url}{path}", operation=operation, headers=headers, scope=SCOPE
+                method, f"{self._config.api_url}{path}", operation=operation, headers=_headers(token), scope=SCOPE
             )
         except AccessDenied:
-            self._keeper.forget()
+            self._keeper.forget(token)
             raise
-
-    async def _headers(self) -> dict[str, str]:
-        token = await self._keeper.secret()
-        return {"authorization": f"Bearer {token}", "accept": JSON_TYPE, "content-type": JSON_TYPE}
 
     async def _fetch_token(self) -> Token:
         config = self._config
@@ -262,6 +263,10 @@ class ConnectClient:
             # What was found instead may be a secret in the wrong place: it is not told.
             raise self.breach("found no text under access_token that can stand in a header", "token")
         return Token(SecretStr(token), asked_at + timedelta(seconds=min(seconds, 10**9)))
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}", "accept": JSON_TYPE, "content-type": JSON_TYPE}
 
 
 def encoded(value: object) -> bytes:

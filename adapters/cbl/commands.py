@@ -53,8 +53,8 @@ RULES: Final = RetirementRules(
 )
 """As the stand-in's ``GET /retirements/program/VCS/rules``; the market publishes no example of its answer."""
 
-OVERLAP: Final = timedelta(minutes=5)
-"""How far the market's clock may be behind ours."""
+OVERLAP: Final = timedelta(days=1)
+"""How far the market's clock may be behind ours, or ours have been wrong when the note was made."""
 
 T = TypeVar("T")
 
@@ -91,11 +91,11 @@ class CblCommands:
                 venue = self._config.execution_venue
                 path = f"/exchanges/{exchange}/execution-venues/{venue}/accounts/{account}/action/deposit"
                 answer = await self._client.command(path, encoded(orders.deposit_body(order)), operation, DEPOSIT)
-                return self._answered(order, operation, answer, orders.deposited)
+                return self._answered(order, operation, answer, lambda told: orders.deposited(order, told))
             case TransferKind.RELEASE:
                 path = f"/exchanges/{exchange}/accounts/{account}/action/withdraw"
                 answer = await self._client.command(path, encoded(orders.withdrawal_body(order)), operation, WITHDRAW)
-                return self._answered(order, operation, answer, orders.withdrawn)
+                return self._answered(order, operation, answer, lambda told: orders.withdrawn(order, told))
             case TransferKind.TRANSFER:
                 noted = await self._noted(order, operation)
                 path = f"/transfers/account/{account}/program/{self._program(order, noted)}/action/create"
@@ -110,19 +110,20 @@ class CblCommands:
         if order.kind is TransferKind.TRANSFER:
             since = {} if noted is None else {"lastUpdatedDateFrom": (noted.at - OVERLAP).isoformat()}
             found = await self._client.all_transfers({"type": "OUTGOING"} | since)
-            return self._resolved(
-                order, operation, lambda: orders.transfer_verdict(order.command_id, noted, found, self._clock())
-            )
+            return self._resolved(order, operation, lambda: orders.transfer_verdict(order, noted, found, self._clock()))
         if noted is None:
             return self._status(order, Verdict(CommandState.UNDECIDED))
+        # The deposits first: one that is placed between both answers has left its mark in the second, and is undecided.
         document, _ = await self._client.deposits()
+        report = await self._client.tax_lot_report()
         if order.kind is TransferKind.RELEASE:
             return self._resolved(
-                order, operation, lambda: release_verdict(order.lots, noted, deposits_of(document), self._clock())
+                order,
+                operation,
+                lambda: release_verdict(order.lots, noted, deposits_of(document), report, self._clock()),
             )
-        report = await self._client.tax_lot_report()
         return self._resolved(
-            order, operation, lambda: earmark_verdict(order.lots, noted, deposits_of(document), report, self._clock())
+            order, operation, lambda: earmark_verdict(order, noted, deposits_of(document), report, self._clock())
         )
 
     async def accept(self, order: Acceptance) -> CommandStatus:
@@ -172,7 +173,7 @@ class CblCommands:
             path = f"/exchanges/{self._config.exchange}/account/{account}/program/{program}/action/withdraw-and-retire"
         body = encoded(orders.retirement_body(order, noted, deposited=deposited))
         answer = await self._client.command(path, body, "retire", RETIRE)
-        return self._answered(order, "retire", answer, orders.retired)
+        return self._answered(order, "retire", answer, lambda told: orders.retired(order, told))
 
     async def retirement_status(self, order: Retirement) -> CommandStatus:
         """What became of a retirement, by our id."""
@@ -181,7 +182,7 @@ class CblCommands:
         return self._resolved(
             order,
             "retirement status",
-            lambda: orders.retirement_verdict(order.command_id, noted, found, self._clock()),
+            lambda: orders.retirement_verdict(order, noted, found, self._clock()),
         )
 
     async def certificate(self, order: Retirement) -> Document:
@@ -197,9 +198,10 @@ class CblCommands:
         return Document(found.body, kind, f"certificate of the batch {status.reference}")
 
     async def _witness(self, order: Transfer | Retirement) -> Witness:
+        # The deposits last: one that somebody places meanwhile is in the note, and is not taken for ours afterwards.
         now = self._clock()
-        placed, _ = await self._client.deposits()
         report = await self._client.tax_lot_report()
+        placed, _ = await self._client.deposits()
         try:
             return bear(order.lots, report, deposits_of(placed), now)
         except Undecodable as error:

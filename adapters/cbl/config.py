@@ -22,7 +22,7 @@ class CblConfig(BaseModel):
     The placeholders are accepted by the stand-in; the real ones are issued by Xpansiv.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_url: Address = Field(default="https://connect.xpansiv.com/app/api/v1", description="Where the API is.")
     token_url: Address = Field(default="https://auth.xpansiv.com/oauth/token", description="Where tokens are given.")

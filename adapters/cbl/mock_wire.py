@@ -67,7 +67,8 @@ def instant(at: datetime) -> str:
 
 def answer(value: object, status: int = 200) -> httpx.Response:
     """A JSON answer."""
-    content = _written(value).encode()
+    # A message may repeat what it was sent, half a surrogate pair too.
+    content = _written(value).encode(errors="replace")
     return httpx.Response(status, headers={"content-type": "application/json"}, content=content)
 
 

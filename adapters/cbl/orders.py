@@ -80,19 +80,27 @@ def retirement_body(order: Retirement, noted: Witness, *, deposited: bool) -> di
         entries.append(entry | {"externalIdentifier": order.command_id})
     attributes = {OWNER: order.beneficiary, REASON: REASONS[order.purpose]}
     attributes |= {} if order.remarks is None else {DETAILS: order.remarks}
-    return {"dryRun": False, "retirements": entries, "attributes": attributes | order.attributes}
+    return {"dryRun": False, "retirements": entries, "attributes": order.attributes | attributes}
 
 
-def deposited(answer: Json) -> Verdict:
-    """What the answer to a deposit says: ``[{depositIdentifier}]``. Raises Undecodable for another."""
+def deposited(order: Transfer, answer: Json) -> Verdict:
+    """What the answer to a deposit says: ``[{depositIdentifier}]``, one a lot. Raises Undecodable for another."""
     ids = [_text(members(one, "a deposit"), "depositIdentifier") for one in elements(answer, "the answer")]
-    return Verdict(CommandState.ACCEPTED, TAKEN, ",".join(_some(ids)))
+    if len(set(ids)) != len(order.lots):
+        raise Undecodable(f"the answer names {len(set(ids))} deposits, expected one for each of {len(order.lots)} lots")
+    return Verdict(CommandState.ACCEPTED, TAKEN, ",".join(ids))
 
 
-def withdrawn(answer: Json) -> Verdict:
-    """What the answer to a withdrawal says: ``[{depositIdentifier, status}]``. Raises Undecodable for another."""
-    told = _some([members(one, "a withdrawal") for one in elements(answer, "the answer")])
+def withdrawn(order: Transfer, answer: Json) -> Verdict:
+    """What the answer to a withdrawal says: ``[{depositIdentifier, status}]``, of each deposit that was ordered.
+
+    Raises Undecodable for another.
+    """
+    told = [members(one, "a withdrawal") for one in elements(answer, "the answer")]
     ids = [_text(one, "depositIdentifier") for one in told]
+    ordered = {lot.holding for lot in order.lots}
+    if set(ids) != ordered:
+        raise Undecodable(f"the answer is about {', '.join(ids) or 'nothing'}, expected {', '.join(sorted(ordered))}")
     states = [state_of(WITHDRAWAL, one.get("status"), "the state of a withdrawal") for one in told]
     return Verdict(together(states), _words(told), ",".join(ids))
 
@@ -104,27 +112,30 @@ def transferred(answer: Json) -> Verdict:
     return Verdict(CommandState.AWAITING_ACCEPTANCE, TAKEN, _text(told, "batchIdentifier"))
 
 
-def retired(answer: Json) -> Verdict:
+def retired(order: Retirement, answer: Json) -> Verdict:
     """What the answer to a retirement says: whole retirements, or their ids alone. Raises Undecodable for another."""
     told = members(answer, "the answer")
     if "retirements" in told:
         listed = _some([members(one, "a retirement") for one in elements(told["retirements"], "the retirements")])
-        return _of_parts(listed, RETIREMENT, "the state of a retirement")
+        verdict = _of_parts(order, listed, RETIREMENT, "the state of a retirement")
+        if verdict.state is CommandState.UNDECIDED:
+            raise Undecodable("the answer names fewer units than were ordered")
+        return verdict
     _some(elements(told.get("retirementIdentifiers"), "the retirements' ids"))
     return Verdict(CommandState.ACCEPTED, TAKEN, _text(told, "batchIdentifier"))
 
 
-def transfer_verdict(command_id: str, noted: Witness | None, found: Sequence[Json], now: datetime) -> Verdict:
+def transfer_verdict(order: Transfer, noted: Witness | None, found: Sequence[Json], now: datetime) -> Verdict:
     """What a complete read of transfers says of one. Raises Undecodable when they are not what they should be."""
-    ours = [one for one in _all(found) if one.get("externalTransferIdentifier") == command_id]
-    return _of_parts(ours, TRANSFER, "the state of a transfer") if ours else Verdict(absent(noted, now))
+    ours = [one for one in _all(found) if one.get("externalTransferIdentifier") == order.command_id]
+    return _of_parts(order, ours, TRANSFER, "the state of a transfer") if ours else Verdict(absent(noted, now))
 
 
-def retirement_verdict(command_id: str, noted: Witness | None, answer: Json, now: datetime) -> Verdict:
+def retirement_verdict(order: Retirement, noted: Witness | None, answer: Json, now: datetime) -> Verdict:
     """What a search by our id says of a retirement. Raises Undecodable when it is not what it should be."""
     found = elements(members(answer, "the answer").get("retirements"), "the retirements")
-    ours = [one for one in _all(found) if one.get("externalIdentifier") == command_id]
-    return _of_parts(ours, RETIREMENT, "the state of a retirement") if ours else Verdict(absent(noted, now))
+    ours = [one for one in _all(found) if one.get("externalIdentifier") == order.command_id]
+    return _of_parts(order, ours, RETIREMENT, "the state of a retirement") if ours else Verdict(absent(noted, now))
 
 
 def program_of(transfer: Mapping[str, Json]) -> str:
@@ -141,11 +152,31 @@ def price_of(transfer: Mapping[str, Json]) -> str:
     return f'{{"currency":"{currency}","amount":{amount}}}'
 
 
-def _of_parts(parts: Sequence[Mapping[str, Json]], words: Mapping[str, CommandState], what: str) -> Verdict:
-    state = together([state_of(words, one.get("status"), what) for one in parts])
-    batches = dict.fromkeys(_text(one, "batchIdentifier") for one in parts)
-    lots = tuple(lot for one in parts for lot in _lots(one.get("transferTaxLots")))
-    return Verdict(state, _words(parts), ",".join(batches), lots)
+def _of_parts(
+    order: Transfer | Retirement, parts: Sequence[Mapping[str, Json]], words: Mapping[str, CommandState], what: str
+) -> Verdict:
+    """What the parts under our id say together: undecided where not all of the ordered units are among them.
+
+    Raises Undecodable when more units than were ordered have moved or may: the market takes one id twice.
+    """
+    ordered = sum(lot.quantity for lot in order.lots)
+    told = [
+        (one, state_of(words, one.get("status"), what), whole_number(one.get("quantity"), "quantity")) for one in parts
+    ]
+    going = [one for one in told if one[1] is not CommandState.REJECTED]
+    units, refused = sum(one[2] for one in going), sum(one[2] for one in told if one not in going)
+    if units > ordered:
+        raise Undecodable(
+            f"found {units} units in {len(going)} parts under the id {order.command_id}, ordered {ordered}"
+        )
+    if units + refused < ordered:
+        return Verdict(CommandState.UNDECIDED, _words(parts))
+    counted = going if units == ordered else told
+    state = together([one[1] for one in counted])
+    batches = dict.fromkeys(_text(one[0], "batchIdentifier") for one in counted)
+    moved = () if state is CommandState.REJECTED else counted
+    lots = tuple(lot for one in moved for lot in _lots(one[0].get("transferTaxLots")))
+    return Verdict(state, _words([one[0] for one in counted]), ",".join(batches), lots)
 
 
 def _lots(value: Json) -> list[Lot]:

@@ -3,11 +3,14 @@
 Deposits and withdrawals keep no id of ours. Before one is sent, what the market shows of its units is noted; afterwards
 a complete read is held against the note:
 
-- a **deposit** happened when there are new deposits of the same lots with the same quantities;
+- a **deposit** happened when there are new deposits of the same lots with the same quantities on the same market, and
+  no more of them than were ordered;
 - a **withdrawal** happened when what was ever withdrawn of the deposit (what it began with, less what is left and what
-  was settled) has grown by just the ordered quantity; trading in between does not disturb that;
-- neither did when nothing of it shows after the processing limit. Figures that fit neither stay undecided: a person
-  looks.
+  was settled) has grown by just the ordered quantity; trading in between does not disturb that. Units that a trade took
+  out of the deposit without being settled yet would look withdrawn: the tax lots still have them on the venue, so both
+  must have changed alike;
+- neither did when nothing of it shows after the processing limit, and the tax lots are as they were. Figures that fit
+  neither stay undecided: a person looks.
 
 Transfers and retirements carry our id. For them the note says which instrument a lot belongs to, which the market asks
 for beside the lot, and since when to look for them.
@@ -18,16 +21,17 @@ This is proof only while no other command could leave the same trace: the core h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.cbl.rows import PARTS
 from adapters.cbl.states import DEPOSIT, RELEASE, state_of, together
 from gateway.kit.decoding import Json, Undecodable, elements, members, whole_number
-from gateway.model.commands import CommandState, Lot
+from gateway.model.commands import CommandState, Lot, Transfer
 from gateway.model.errors import InvariantViolation
 
 PROCESSING_LIMIT: Final = timedelta(minutes=15)
@@ -41,18 +45,23 @@ class Seen(BaseModel):
 
     Attributes:
         program: the programme's code; ``ein`` the instrument's number.
-        name: of the tax lot; None for a deposit.
+        name: of the tax lot; of a deposit, of the lot it came from.
         available: units of it that were free.
+        held: of a tax lot, all of it; None for a deposit.
         withdrawn: of a deposit, what was ever withdrawn of it; None for a tax lot.
+        reserved: of a deposit, by how much the lots of its name are on the venue beyond what their deposits have left;
+            None for a tax lot.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     program: str
     ein: str
-    name: str | None
+    name: str
     available: Count
-    withdrawn: Count | None
+    held: Count | None = None
+    withdrawn: Count | None = None
+    reserved: int | None = None
 
 
 class Witness(BaseModel):
@@ -67,9 +76,10 @@ class Witness(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A deposit as the market shows it. ``quantity`` is what it began with."""
+    """A deposit as the market shows it. ``quantity`` is what it began with; ``market`` is there where it is told."""
 
     identifier: str
+    market: str | None
     program: str
     ein: str
     lot_name: str
@@ -117,14 +127,19 @@ def bear(orders: Sequence[Lot], report: Json, deposits: Sequence[Deposit], at: d
     A lot that the market does not show is not in it. Raises Undecodable when the report is not what it should be, or
     when one id names a tax lot and a deposit.
     """
-    shown = _tax_lots(report)
+    shown, on_venue = _tax_lots(report)
     placed = {one.identifier: one for one in deposits}
     both = shown.keys() & placed.keys() & {lot.holding for lot in orders}
     if both:
         raise Undecodable(f"{', '.join(sorted(both))} names a tax lot and a deposit, so it names nothing")
     shown |= {
         one.identifier: Seen(
-            program=one.program, ein=one.ein, name=None, available=one.available, withdrawn=one.withdrawn
+            program=one.program,
+            ein=one.ein,
+            name=one.lot_name,
+            available=one.available,
+            withdrawn=one.withdrawn,
+            reserved=_reserved(one.ein, one.lot_name, on_venue, deposits),
         )
         for one in deposits
     }
@@ -141,26 +156,31 @@ def deposits_of(document: Json) -> tuple[Deposit, ...]:
 
 
 def earmark_verdict(
-    lots: Sequence[Lot], witness: Witness, deposits: Sequence[Deposit], report: Json, now: datetime
+    order: Transfer, witness: Witness, deposits: Sequence[Deposit], report: Json, now: datetime
 ) -> Verdict:
-    """What became of a deposit.
+    """What became of a deposit; ``counter_account`` of the order is the market that it was for.
 
     Raises Undecodable when the report or a deposit's state is not what it should be.
     """
+    shown, _ = _tax_lots(report)
+    lots = order.lots
     unknown = {lot.holding for lot in lots} - witness.lots.keys()
     if unknown:
-        return Verdict(_absent(witness, now) if unknown.isdisjoint(_tax_lots(report)) else CommandState.UNDECIDED)
+        return Verdict(_absent(witness, now) if unknown.isdisjoint(shown) else CommandState.UNDECIDED)
     wanted = Counter((seen.ein, seen.name, lot.quantity) for lot in lots for seen in [witness.lots[lot.holding]])
-    new = [one for one in deposits if one.identifier not in witness.deposits]
-    found: list[Deposit] = []
-    for one in new:
-        key = (one.ein, one.lot_name, one.quantity)
-        if wanted[key] > 0:
-            wanted[key] -= 1
-            found.append(one)
+    found = [
+        one
+        for one in deposits
+        if one.identifier not in witness.deposits
+        and (one.ein, one.lot_name, one.quantity) in wanted
+        and one.market in {None, order.counter_account}
+    ]
     if not found:
-        return Verdict(_absent(witness, now) if _untouched(lots, witness, report) else CommandState.UNDECIDED)
-    if wanted.total() > 0:
+        return Verdict(_absent(witness, now) if _untouched(lots, witness, shown) else CommandState.UNDECIDED)
+    # More than were ordered, or fewer: whose they are is not to be told. So it is where another lot has the same name.
+    if Counter((one.ein, one.lot_name, one.quantity) for one in found) != wanted or not _told_apart(
+        lots, witness, shown
+    ):
         return Verdict(CommandState.UNDECIDED)
     return Verdict(
         together([state_of(DEPOSIT, one.status, "the state of a deposit") for one in found]),
@@ -170,8 +190,13 @@ def earmark_verdict(
     )
 
 
-def release_verdict(lots: Sequence[Lot], witness: Witness, deposits: Sequence[Deposit], now: datetime) -> Verdict:
-    """What became of a withdrawal. Raises Undecodable when a deposit's state is not what it should be."""
+def release_verdict(
+    lots: Sequence[Lot], witness: Witness, deposits: Sequence[Deposit], report: Json, now: datetime
+) -> Verdict:
+    """What became of a withdrawal.
+
+    Raises Undecodable when the report or a deposit's state is not what it should be.
+    """
     ordered: Counter[str] = Counter()
     for lot in lots:
         ordered[lot.holding] += lot.quantity
@@ -181,6 +206,10 @@ def release_verdict(lots: Sequence[Lot], witness: Witness, deposits: Sequence[De
         return Verdict(_absent(witness, now) if unknown.isdisjoint(there) else CommandState.UNDECIDED)
     before = {name: witness.lots[name].withdrawn for name in ordered}
     if not there.keys() >= ordered.keys() or None in before.values():
+        return Verdict(CommandState.UNDECIDED)
+    _, on_venue = _tax_lots(report)
+    reserved = {name: _reserved(one.ein, one.lot_name, on_venue, deposits) for name, one in there.items()}
+    if any(reserved[name] != witness.lots[name].reserved for name in ordered):
         return Verdict(CommandState.UNDECIDED)
     grown = {name: there[name].withdrawn - (before[name] or 0) for name in ordered}
     if not any(grown.values()):
@@ -204,16 +233,38 @@ def _absent(witness: Witness, now: datetime) -> CommandState:
     return CommandState.NOT_FOUND if now - witness.at >= PROCESSING_LIMIT else CommandState.UNDECIDED
 
 
-def _untouched(lots: Sequence[Lot], witness: Witness, report: Json) -> bool:
-    """Whether each lot has at least as many free units as before; a deposit that was traded away left fewer."""
-    shown = _tax_lots(report)
+def _untouched(lots: Sequence[Lot], witness: Witness, shown: Mapping[str, Seen]) -> bool:
+    """Whether each lot has at least as many units as before, and as many free; one that was traded away left fewer."""
+    pairs = [(shown.get(lot.holding), witness.lots[lot.holding]) for lot in lots]
     return all(
-        lot.holding in shown and shown[lot.holding].available >= witness.lots[lot.holding].available for lot in lots
+        now is not None and now.available >= before.available and (now.held or 0) >= (before.held or 0)
+        for now, before in pairs
     )
 
 
-def _tax_lots(report: Json) -> dict[str, Seen]:
+def _told_apart(lots: Sequence[Lot], witness: Witness, shown: Mapping[str, Seen]) -> bool:
+    """Whether a deposit that names a lot by its name alone is of that lot.
+
+    It is where no other lot of the instrument has this name, or where just so many units of the lot are free no more.
+    """
+    named = Counter((one.ein, one.name) for one in shown.values())
+    for lot in lots:
+        before, now = witness.lots[lot.holding], shown.get(lot.holding)
+        others = named[before.ein, before.name] - (now is not None)
+        if others and before.available - (0 if now is None else now.available) != lot.quantity:
+            return False
+    return True
+
+
+def _reserved(ein: str, lot_name: str, on_venue: Counter[tuple[str, str]], deposits: Sequence[Deposit]) -> int:
+    left = sum(one.available for one in deposits if (one.ein, one.lot_name) == (ein, lot_name))
+    return on_venue[ein, lot_name] - left
+
+
+def _tax_lots(report: Json) -> tuple[dict[str, Seen], Counter[tuple[str, str]]]:
+    """The tax lots by their ids, and by instrument and name how many of their units are on a venue."""
     shown: dict[str, Seen] = {}
+    on_venue: Counter[tuple[str, str]] = Counter()
     for element in elements(members(report, "the report").get("content"), "content"):
         position = members(element, "a position")
         instrument = members(position.get("instrument"), "its instrument")
@@ -222,20 +273,25 @@ def _tax_lots(report: Json) -> dict[str, Seen]:
             name = _text(lot, "id", "a tax lot")
             if name in shown:
                 raise Undecodable(f"the tax lot {name} stands twice in the report")
-            shown[name] = Seen(
+            parts = [whole_number(lot.get(part), part) for part in PARTS]
+            shown[name] = seen = Seen(
                 program=_text(instrument, "program", "an instrument"),
                 ein=_text(instrument, "ein", "an instrument"),
                 name=_text(lot, "name", "a tax lot"),
-                available=whole_number(lot.get("availableQuantity"), "availableQuantity"),
-                withdrawn=None,
+                available=parts[0],
+                held=sum(parts),
             )
-    return shown
+            on_venue[seen.ein, seen.name] += parts[1]
+    return shown, on_venue
 
 
 def _deposit(told: dict[str, Json]) -> Deposit:
     instrument = members(told.get("instrument"), "its instrument")
+    place = told.get("depositMarket")
+    market = None if place is None else members(members(place, "its place").get("market"), "its market")
     deposit = Deposit(
         identifier=_text(told, "depositIdentifier", "a deposit"),
+        market=None if market is None else _text(market, "apiCode", "its market"),
         program=_text(instrument, "program", "an instrument"),
         ein=_text(instrument, "ein", "an instrument"),
         lot_name=_text(members(told.get("taxLot"), "its tax lot"), "name", "a tax lot"),

@@ -18,7 +18,7 @@ from adapters.ccer.config import CcerConfig
 from adapters.ccer.words import BENEFICIARY_LIMIT, Business, State, Tab
 from gateway.kit.clock import Clock
 from gateway.kit.contract import Document, Feed, Page, RetirementRules, StatedTotal
-from gateway.kit.errors import AdapterError, ContractBreach, OutcomeUnknown
+from gateway.kit.errors import AdapterError, ContractBreach, OutcomeUnknown, Unavailable
 from gateway.kit.transport import Transport
 from gateway.model.commands import (
     CommandState,
@@ -48,8 +48,9 @@ STATES: Final = {
 """An instruction that awaits its second person is at the registry and may still happen: it is not in doubt there."""
 
 _PURPOSES: Final = {RetirementPurpose.OFFSET: Business.OFFSET, RetirementPurpose.VOLUNTARY: Business.VOLUNTARY}
-_PLACE: Final = re.compile(r"([12]):([1-9][0-9]{0,4})", re.ASCII)
-_PAGE: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_PLACE: Final = re.compile(r"([12]):([1-9][0-9]{0,4}):([0-9]{1,9})", re.ASCII)
+_PAGE: Final = re.compile(r"([1-9][0-9]{0,4}):([0-9]{1,9})", re.ASCII)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class CcerAdapter:
@@ -85,17 +86,19 @@ class CcerAdapter:
         JSON object of ours: ``{"list": …, "details": […]}``.
         """
         _require_feed(feed, PROJECTS)
-        tab, number = _place(cursor)
+        tab, number, before = _place(cursor)
         page = await self._client.openings(tab, number)
+        _require_no_fewer(before, page.total, "read_catalogue")
         rows = page.rows
         if tab is Tab.PROJECTS_IN_NOTICE and rows.height and "applyId" in rows.columns:
             registered = list(await self._apply_ids(Tab.REGISTERED_PROJECTS))
             rows = rows.filter(~pl.col("applyId").is_in(registered).fill_null(value=False))
         table, details = await self._with_details(tab, rows)
-        content = b'{"list":' + page.body + b',"details":[' + b",".join(details) + b"]}"
-        following = f"{tab.value}:{number + 1}" if self._goes_on(page, number) else None
+        answers = [body.removeprefix(_BYTE_ORDER_MARK) for body in (page.body, *details)]
+        content = b'{"list":' + answers[0] + b',"details":[' + b",".join(answers[1:]) + b"]}"
+        following = f"{tab.value}:{number + 1}:{page.total}" if self._goes_on(page, number) else None
         if following is None and tab is Tab.REGISTERED_PROJECTS:
-            following = f"{Tab.PROJECTS_IN_NOTICE.value}:1"
+            following = f"{Tab.PROJECTS_IN_NOTICE.value}:1:0"
         origin = f"POST getOpeningApply dataType={tab.value} page={number}, with {len(details)} details"
         return Page(Document(content, "application/json", origin), table, following, self._clock())
 
@@ -117,8 +120,11 @@ class CcerAdapter:
     async def _apply_ids(self, tab: Tab) -> set[str]:
         """The ids of all items of a list."""
         found: set[str] = set()
+        before = 0
         for number in range(1, PAGES_LIMIT):
             page = await self._client.openings(tab, number)
+            _require_no_fewer(before, page.total, "read_catalogue")
+            before = page.total
             if page.rows.height:
                 if "applyId" not in page.rows.columns:
                     raise _breach(f"found no applyId in the rows of dataType {tab.value}", "read_catalogue")
@@ -141,8 +147,10 @@ class CcerAdapter:
     async def read_holdings(self, feed: str, cursor: str | None) -> Page:
         """A page of the statement, one row a block in one place and condition."""
         _require_feed(feed, HOLDINGS)
-        number = _number(cursor)
-        return self._page(await self._client.statement(number), number, f"POST statement page={number}")
+        number, before = _number(cursor)
+        page = await self._client.statement(number)
+        _require_no_fewer(before, page.total, "read_holdings")
+        return self._page(page, number, f"POST statement page={number}")
 
     def movement_feeds(self) -> Sequence[Feed]:
         """The account's movements (流水)."""
@@ -156,11 +164,13 @@ class CcerAdapter:
     async def read_movements(self, feed: str, since: datetime, cursor: str | None) -> Page:
         """A page of the account's movements, the oldest first; ``since`` counts to the second."""
         _require_feed(feed, MOVEMENTS)
-        number = _number(cursor)
-        return self._page(await self._client.flows(since, number), number, f"POST flow/list page={number}")
+        number, before = _number(cursor)
+        page = await self._client.flows(since, number)
+        _require_no_fewer(before, page.total, "read_movements")
+        return self._page(page, number, f"POST flow/list page={number}")
 
     def _page(self, page: ListPage, number: int, origin: str) -> Page:
-        following = str(number + 1) if self._goes_on(page, number) else None
+        following = f"{number + 1}:{page.total}" if self._goes_on(page, number) else None
         return Page(Document(page.body, "application/json", origin), page.rows, following, self._clock())
 
     def _goes_on(self, page: ListPage, number: int) -> bool:
@@ -262,14 +272,17 @@ class CcerAdapter:
         return self._status(order, found)
 
     def _status(self, order: Transfer | Retirement, found: InstructionState) -> CommandStatus:
+        state = STATES[found.state]
+        # Units that were set aside for an instruction which was refused or lapsed have not moved.
+        moved = () if state is CommandState.REJECTED else found.lots
         return CommandStatus(
             command_id=order.command_id,
-            state=STATES[found.state],
+            state=state,
             native_state=found.state.value,
             reference=found.number,
             code=found.code,
             message=found.words,
-            lots=tuple(Lot(holding=one.block, serial=one.serial, quantity=one.units) for one in found.lots),
+            lots=tuple(Lot(holding=one.block, serial=one.serial, quantity=one.units) for one in moved),
             as_of=self._clock(),
         )
 
@@ -287,22 +300,31 @@ def _require_feed(feed: str, expected: str) -> None:
         raise CapabilityMissing(f"market {MARKET} has no feed {feed!r} here; it has {expected}")
 
 
-def _place(cursor: str | None) -> tuple[Tab, int]:
-    """The list and the page that a cursor stands for; the registered projects come first."""
+def _place(cursor: str | None) -> tuple[Tab, int, int]:
+    """The list and the page that a cursor stands for, and how long the list was; the registered projects come first."""
     if cursor is None:
-        return Tab.REGISTERED_PROJECTS, 1
+        return Tab.REGISTERED_PROJECTS, 1, 0
     found = _PLACE.fullmatch(cursor)
     if found is None:
         raise ConfigurationError(f"market {MARKET}: found the cursor {cursor[:80]!r}, expected one of this feed")
-    return Tab(int(found[1])), int(found[2])
+    return Tab(int(found[1])), int(found[2]), int(found[3])
 
 
-def _number(cursor: str | None) -> int:
+def _number(cursor: str | None) -> tuple[int, int]:
+    """The page that a cursor stands for, and how long the list was."""
     if cursor is None:
-        return 1
-    if _PAGE.fullmatch(cursor) is None:
+        return 1, 0
+    found = _PAGE.fullmatch(cursor)
+    if found is None:
         raise ConfigurationError(f"market {MARKET}: found the cursor {cursor[:80]!r}, expected one of this feed")
-    return int(cursor)
+    return int(found[1]), int(found[2])
+
+
+def _require_no_fewer(before: int, now: int, operation: str) -> None:
+    """Raises Unavailable for a list that became shorter while it was read: rows moved up to pages already read."""
+    if now < before:
+        message = f"the list had {before} rows and now has {now}: it changed while it was read; read it again"
+        raise Unavailable(message, market=MARKET, operation=operation)
 
 
 def _stated(page: ListPage) -> StatedTotal:

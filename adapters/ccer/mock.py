@@ -113,5 +113,6 @@ def _refusal(refused: RefusedHere, *, public: bool) -> httpx.Response:
 
 
 def _said(document: dict[str, Any], status: int = 200) -> httpx.Response:
-    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    # A refusal may repeat what was sent, half a surrogate pair too.
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return httpx.Response(status, headers={"content-type": "application/json;charset=UTF-8"}, content=content)

@@ -75,7 +75,7 @@ def read_body(content: bytes) -> Body:
     """The object that a request's body is. Raises RefusedHere for anything else."""
     try:
         members = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedHere(Code.MALFORMED, "JSON") from error
     if not isinstance(members, dict):
         raise RefusedHere(Code.MALFORMED, "JSON")

@@ -50,8 +50,8 @@ MANIFEST: Final = Manifest(
     simulated={
         "interface": "CIX publishes no interface: every path, header, body, cursor and error code is ours.",
         "instruments": "CNX, CCX, the classes LG, DG, LV and DV, the four-year windows, the lot of 1,000 credits and "
-        "the end of the windows 2016-2019 and 2020-2023 on 2025-07-17 are facts; the codes of single contracts, which "
-        "class has which assessment code, and the other windows are ours.",
+        "that the windows 2016-2019 and 2020-2023 were proposed to end on 2025-07-17 are facts; that they ended then, "
+        "the codes of single contracts, which class has which assessment code, and the other windows are ours.",
         "notices": "That deliverable lists change by market notice with immediate effect is a fact; the notices' "
         "numbers and what they say are ours.",
         "clear": "That a Clear Transaction Notification is sent in one of two ways, accepted and then confirmed, and "

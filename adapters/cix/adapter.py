@@ -197,16 +197,17 @@ class CixAdapter:
         return self._told(outcome)
 
     def _told(self, outcome: Outcome) -> CommandStatus:
+        state = STATES[outcome.state]
+        # The venue names the lots of a refused command as they were asked for; none of them moved.
+        moved = () if state is CommandState.REJECTED else outcome.lots
         return CommandStatus(
             command_id=outcome.client_order_id,
-            state=STATES[outcome.state],
+            state=state,
             native_state=outcome.state,
             reference=outcome.reference,
             code=outcome.code,
             message=outcome.message,
-            lots=tuple(
-                Lot(holding=holding, serial=serial, quantity=quantity) for holding, serial, quantity in outcome.lots
-            ),
+            lots=tuple(Lot(holding=holding, serial=serial, quantity=quantity) for holding, serial, quantity in moved),
             as_of=self._clock(),
         )
 

@@ -123,8 +123,11 @@ class Book:
         one.labels = tuple(other for other in one.labels if other != label)
 
     def freeze(self, position: str, quantity: int, reason: str) -> None:
-        """Freezes units of a position; 0 ends the freeze."""
+        """Freezes units of a position; 0 ends the freeze. Raises ValueError for more than are there to be frozen."""
         one = self.positions[position]
+        there = one.quantity - one.reserved - one.leaving
+        if quantity > there:
+            raise ValueError(f"found {quantity} to freeze, only {there} of {position} are not on their way out or sold")
         one.frozen, one.freeze_reason = quantity, reason if quantity else None
 
     def expect(self, units: RegistryUnits) -> None:
@@ -224,8 +227,9 @@ class Book:
 
     def _take_in(self, command: Command) -> None:
         arrived = [self.arrivals.get(lot.holding) for lot in command.lots]
+        names = [lot.holding for lot in command.lots]
         for lot, units in zip(command.lots, arrived, strict=True):
-            if units is None or units.quantity != lot.quantity:
+            if units is None or units.quantity != lot.quantity or names.count(lot.holding) > 1:
                 self._refuse(command, "UNITS_NOT_RECEIVED", f"{lot.holding} did not arrive as announced")
                 return
             if units.project.id not in self.projects:

@@ -30,7 +30,7 @@ from gateway.kit.clock import Clock
 from gateway.model.serials import Serial, parse
 
 RETIRED_ON: Final = date(2025, 7, 17)
-"""When the windows 2016-2019 and 2020-2023 of Nature X ended."""
+"""When the windows 2016-2019 and 2020-2023 of Nature X were proposed to end; here they did."""
 
 _SYLLABLES: Final = ("Ka", "lu", "Mor", "ven", "Ta", "rin", "Osh", "ela", "Bu", "dani", "Quo", "mira", "Sel", "ba")
 _FOREST: Final = ("REDD+ Project", "Peatland Conservation", "Mangrove Restoration", "Community Forest")

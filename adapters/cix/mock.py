@@ -198,7 +198,7 @@ def _page(listed: _Listed, params: dict[str, str]) -> bytes:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= PAGE_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= PAGE_LIMIT):
         raise Problem(422, "FIELD_INVALID", f"limit must be 1 to {PAGE_LIMIT}", "limit")
     return int(text)
 
@@ -220,7 +220,7 @@ def _cursor_of(key: Key) -> str:
 def _key_of(cursor: str) -> Key:
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise Problem(422, "FIELD_INVALID", "cursor is none of ours", "cursor") from error
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise Problem(422, "FIELD_INVALID", "cursor is none of ours", "cursor")

@@ -44,6 +44,8 @@ MANIFEST: Final = Manifest(
     rate_limits=(RateLimit(scope=SCOPE, requests=20, seconds=1),),
     idempotency=Idempotency.NATIVE,
     calendar="hkvenue",
+    # An order names one of many accounts; no setting does.
+    account_setting="",
     processing_limit=timedelta(minutes=30),
     mock_factory=_mock,
     rehearse=_rehearse,

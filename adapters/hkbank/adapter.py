@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -30,6 +30,7 @@ from gateway.model.money import MINOR_DIGITS, Currency
 MARKET: Final = "hkbank"
 BALANCES: Final = "balances"
 STATEMENT: Final = "statement"
+MILLISECOND: Final = timedelta(milliseconds=1)
 
 STATES: Final = MappingProxyType(
     {
@@ -50,6 +51,19 @@ STATES: Final = MappingProxyType(
 )
 """What the bank's words for an order mean. A hold that has expired holds nothing: whoever asks then is told no."""
 
+ECHOED: Final = (
+    "reference",
+    "type",
+    "account",
+    "currency",
+    "amount",
+    "counterAccount",
+    "holdReference",
+    "intoCurrency",
+    "rate",
+)
+"""What the bank repeats of an order, unchanged. An answer that differs in one of them is about another order."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuotedRate:
@@ -59,7 +73,7 @@ class QuotedRate:
     into: Currency
     rate: int
     source: str
-    quoted_at: str
+    quoted_at: datetime
 
 
 class HkBankAdapter:
@@ -136,7 +150,7 @@ class HkBankAdapter:
             if (said.get("currency"), said.get("intoCurrency")) != (currency, into):
                 raise _breach(f"found {said.get('currency')!r} into {said.get('intoCurrency')!r}", operation)
             rate = _scaled(_text(said, "rate"), RATE_SCALE)
-            return QuotedRate(currency, into, rate, _text(said, "rateSource"), _text(said, "rateTime"))
+            return QuotedRate(currency, into, rate, _text(said, "rateSource"), _instant(said, "rateTime"))
         except Undecodable as error:
             raise _breach(str(error), operation) from error
 
@@ -160,8 +174,11 @@ class HkBankAdapter:
     def _status(self, order: CashOrder, said: Mapping[str, Json]) -> CommandStatus:
         """Raises Undecodable or ValidationError when this is not our order, or not in a known state."""
         for name, ours in self._body(order).items():
-            if name in {"reference", "type", "account", "currency", "amount", "rate"} and said.get(name) != ours:
+            if name in ECHOED and said.get(name) != ours:
                 raise Undecodable(f"found {said.get(name)!r} under {name}, expected {ours!r}")
+        # The bank writes milliseconds. A hold that ends at another time is not the one that was ordered.
+        if order.expires_at is not None and abs(_instant(said, "expiresAt") - order.expires_at) >= MILLISECOND:
+            raise Undecodable(f"found {said.get('expiresAt')!r} under expiresAt, expected {order.expires_at}")
         native = _text(said, "status")
         state = STATES.get(native)
         if state is None:
@@ -218,6 +235,18 @@ def _text(said: Mapping[str, Json], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Undecodable(f"found {value!r} under {name}, expected a text")
     return value
+
+
+def _instant(said: Mapping[str, Json], name: str) -> datetime:
+    """An instant with its offset, in UTC."""
+    text = _text(said, name)
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise Undecodable(f"found {text[:40]!r} under {name}, expected an instant") from None
+    if read.utcoffset() is None:
+        raise Undecodable(f"found {text[:40]!r} under {name}, expected an instant with its offset")
+    return read.astimezone(UTC)
 
 
 def _scaled(text: str, places: int) -> int:

@@ -30,7 +30,8 @@ class Profile(StrEnum):
 class HkBankConfig(BaseModel):
     """Where the bank is and who we are there. The secret's default is a placeholder, which the stand-in accepts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A wrong secret must not be told with the error.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_url: Address = Field(default=f"https://api.hkbank.example{API_PATH}", description="Where the bank's API is.")
     profile: Profile = Field(default=Profile.HONG_KONG, description="The bank in Hong Kong, or the mainland one.")

@@ -120,6 +120,8 @@ class HkBankMock:
                 headers={"content-type": "application/json", "idempotency-replayed": "true"},
                 content=known.body,
             )
+        if key in self.desks[profile].orders:
+            raise BankRefusal("KEY_REUSED", f"The key {key} was used for something else.")
         order = parse_order(request.content)
         if order.reference != key:
             raise BankRefusal("INVALID_REQUEST", "The idempotency key must be the reference.")

@@ -112,7 +112,12 @@ class Desk:
                 self.quotes[pair] = Quote(rate, self.clock())
 
     def place(self, order: BankOrder) -> BankOrder:
-        """Takes an order; one that the bank refuses is kept too, with its code. Raises BankRefusal then."""
+        """Takes an order; one that the bank refuses is kept too, with its code. Raises BankRefusal then.
+
+        A reference that the bank has already is refused as KEY_REUSED, and what stands under it stays as it is.
+        """
+        if order.reference in self.orders:
+            raise BankRefusal("KEY_REUSED", f"The reference {order.reference} was used before.")
         order.number = f"{'HK' if self.profile is Profile.HONG_KONG else 'CN'}-{len(self.orders) + 1:08d}"
         try:
             self._require_known(order)
@@ -136,7 +141,7 @@ class Desk:
     def receive(
         self, account: str, currency: Currency, amount: int, *, payer: str, reference: str | None = None
     ) -> None:
-        """Money comes in; a pay-in that expects just this under this reference is done with it.
+        """Money comes in; a pay-in of this account that expects just this under this reference is done with it.
 
         Raises BankRefusal when there is no such account.
         """
@@ -144,12 +149,20 @@ class Desk:
         self.ledger.credit(balance, amount)
         self.enter(balance, amount, Direction.CREDIT, "PAY_IN", counter=payer, reference=reference)
         order = self.orders.get(reference or "")
-        if order is not None and order.status == "EXPECTED" and order.amount == amount:
+        expected = order is not None and (order.status, order.account, order.currency, order.amount)
+        if order is not None and expected == ("EXPECTED", account, currency, amount):
             order.status, order.due, order.value_date = "CREDITED", None, self.today()
 
     def send_back(self, reference: str, why: str) -> None:
-        """A paid-out amount comes back from the receiver's bank. Raises KeyError when there is no such order."""
+        """A paid-out amount comes back from the receiver's bank, once.
+
+        Raises KeyError when there is no such order, ValueError when it is no pay-out that is paid.
+        """
         order = self.orders[reference]
+        if (order.kind, order.status) != ("PAY_OUT", "PAID"):
+            raise ValueError(
+                f"found {reference}, a {order.kind} that is {order.status}; expected a PAY_OUT that is PAID"
+            )
         balance = self.ledger.find(order.account, order.currency)
         self.ledger.credit(balance, order.amount)
         self.enter(balance, order.amount, Direction.CREDIT, order.kind, reference=reference, remarks=why)

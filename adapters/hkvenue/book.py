@@ -61,6 +61,7 @@ class Book:
         self.suspended: set[str] = set()
         self.closure: str | None = None
         self.offers: dict[str, Offer] = {}
+        self._withdrawn_unseen: dict[str, int] = {}
         self.trades: dict[str, Trade] = {}
         self.positions: dict[str, Position] = {}
         self.publications: dict[str, Publication] = {}
@@ -129,6 +130,8 @@ class Book:
         if entry.terms is None:
             self._withdraw(entry, known, publication)
             return
+        if entry.revision <= self._withdrawn_unseen.get(entry.offer_id, 0):
+            raise Refused("405921", f"Revision {entry.revision} is older than the offer's withdrawal")
         now = self._clock()
         assert publication.account is not None
         self.offers[entry.offer_id] = Offer(
@@ -147,6 +150,9 @@ class Book:
 
     def _withdraw(self, entry: Entry, known: Offer | None, publication: Publication) -> None:
         if known is None:
+            # Its publication may be under way still, and must not put it up behind its withdrawal.
+            before = self._withdrawn_unseen.get(entry.offer_id, 0)
+            self._withdrawn_unseen[entry.offer_id] = max(before, entry.revision)
             raise Refused("405923", f"Offer {entry.offer_id} was never published")
         self.offers[entry.offer_id] = replace(
             known,
@@ -249,6 +255,8 @@ class Book:
             known = Position(position_id, member, line, 0, 0, "ACTIVE", now)
             self.positions[position_id] = known
         known.quantity += quantity
+        if known.status == "FROZEN":
+            known.frozen = known.quantity
         known.updated_at = now
         return known
 

@@ -96,8 +96,8 @@ class HkVenueClient:
             )
             return Answer(read_envelope(document), body)
         except AccessDenied as error:
-            self._tokens.forget()
-            if self._ended_since(fetched_at):
+            self._tokens.forget(token)
+            if self._ended_since(fetched_at, error):
                 raise Unavailable("the access token ended meanwhile", market=MARKET, operation=operation) from error
             raise
         except NotSuccessful as error:
@@ -139,8 +139,8 @@ class HkVenueClient:
             )
             return read_envelope(document)
         except AccessDenied as error:
-            self._tokens.forget()
-            if self._ended_since(fetched_at):
+            self._tokens.forget(token)
+            if self._ended_since(fetched_at, error):
                 raise NotSent("the access token ended meanwhile", market=MARKET, operation=operation) from error
             raise
         except NotSuccessful as error:
@@ -178,8 +178,9 @@ class HkVenueClient:
         parts = (token, self._clock().isoformat(), "GET", _target(url), str(next(self._asked)))
         return f"R-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:30]}"
 
-    def _ended_since(self, fetched_at: datetime) -> bool:
-        return self._clock() - fetched_at >= TOKEN_MARGIN
+    def _ended_since(self, fetched_at: datetime, error: AccessDenied) -> bool:
+        """Whether a denial may be the token's end: not one for want of an entitlement (403), however long it took."""
+        return error.code == "401" and self._clock() - fetched_at >= TOKEN_MARGIN
 
     def _url(self, function: str, query: Mapping[str, str]) -> str:
         return f"{self._config.api_url}{function}" + (f"?{urlencode(query)}" if query else "")

@@ -39,6 +39,11 @@ STATES: Final = MappingProxyType(
 )
 """``PARTIAL`` is final too: each offer is answered for itself."""
 
+_ANSWERS: Final = MappingProxyType(
+    {"COMPLETED": frozenset({True}), "PARTIAL": frozenset({True, False}), "REJECTED": frozenset({False})}
+)
+"""Of which answers to single offers a state is made. One that is under way has none yet."""
+
 _ACCEPTED: Final = MappingProxyType({"ACCEPTED": True, "REJECTED": False})
 
 
@@ -70,6 +75,9 @@ def read_publication(found: dict[str, Json], order: Publication, as_of: datetime
     entries = tuple(_entries(found.get("records"), order))
     if entries or native in {"COMPLETED", "PARTIAL"}:
         _require_all(entries, order)
+    answers = frozenset(entry.accepted for entry in entries)
+    if answers and answers != _ANSWERS.get(native):
+        raise Undecodable(f"found the publication {native} with {len(entries)} answers that do not amount to that")
     return PublicationStatus(status=status, entries=entries)
 
 

@@ -44,6 +44,7 @@ MANIFEST: Final = Manifest(
     # Read only: units move there by the venue in Shanghai and by the entities themselves.
     idempotency=Idempotency.NO_COMMANDS,
     calendar="hubei",
+    account_setting="",
     mock_factory=_mock,
     rehearse=_rehearse,
     simulated={

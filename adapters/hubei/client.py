@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby, pairwise
 from typing import Final
@@ -45,6 +45,7 @@ class BatchFile:
         records: how many records it has.
         quantity: the sum of their quantities.
         digest: SM3 over the whole file, in small hexadecimal digits.
+        earlier: the same batch as it was sent before, oldest first.
     """
 
     name: str
@@ -55,6 +56,7 @@ class BatchFile:
     records: int
     quantity: int
     digest: str
+    earlier: tuple[BatchFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,27 @@ class HubeiClient:
     async def file(self, day: date, listed: BatchFile) -> tuple[DayEndFile, bytes]:
         """A file, read and checked against its own envelope and against the index; and its bytes.
 
-        Raises ContractBreach when anything of it but single records is wrong.
+        A batch that was sent again has the records that it had before. What was sent before and cannot be used is no
+        batch, and often why one is sent again. Raises ContractBreach when anything but single records is wrong.
         """
         operation = f"day-end file {listed.name}"
-        answer = await self._ask(f"dayend/{day:%Y%m%d}/{listed.name}", operation)
         try:
-            return await asyncio.to_thread(_checked, answer.body, day, listed), answer.body
+            read, content = await self._file(day, listed, operation)
         except UnusableFile as error:
             raise self.breach(str(error), operation) from error
+        for one in listed.earlier:
+            try:
+                before, _ = await self._file(day, one, operation)
+            except UnusableFile:
+                continue
+            if not before.rows.equals(read.rows) or before.rejected != read.rejected:
+                found = f"found the batch {listed.batch} sent again with other records than {one.name} has"
+                raise self.breach(found, operation)
+        return read, content
+
+    async def _file(self, day: date, listed: BatchFile, operation: str) -> tuple[DayEndFile, bytes]:
+        answer = await self._ask(f"dayend/{day:%Y%m%d}/{listed.name}", operation)
+        return await asyncio.to_thread(_checked, answer.body, day, listed, self._config.receiver), answer.body
 
     async def _ask(self, path: str, operation: str) -> Response:
         """Asks one line, and the other one where that does not answer. The line that answered is asked first next."""
@@ -155,8 +170,8 @@ class HubeiClient:
         return ContractBreach(message, market=MARKET, operation=operation)
 
 
-def _checked(content: bytes, day: date, listed: BatchFile) -> DayEndFile:
-    """A file's content, read. Raises UnusableFile unless it is the file that the index lists."""
+def _checked(content: bytes, day: date, listed: BatchFile, receiver: str) -> DayEndFile:
+    """A file's content, read. Raises UnusableFile unless it is ours and the file that the index lists."""
     digest = sm3(content)
     if digest != listed.digest:
         raise UnusableFile(
@@ -164,6 +179,7 @@ def _checked(content: bytes, day: date, listed: BatchFile) -> DayEndFile:
         )
     read = read_day_end(content, listed.kind)
     said = {
+        "接收方": receiver,
         "业务日期": f"{day:%Y%m%d}",
         "批次号": listed.batch,
         "报文编号": listed.message,
@@ -174,7 +190,7 @@ def _checked(content: bytes, day: date, listed: BatchFile) -> DayEndFile:
         if read.header[name] != expected:
             raise UnusableFile(
                 found=f"{read.header[name]!r} in <{name}>",
-                expected=f"{expected!r}, as the index lists",
+                expected=f"{expected!r}, as we and the index say",
                 where=listed.name,
             )
     return read
@@ -211,7 +227,7 @@ def _published_day(value: Json) -> PublishedDay:
 
 
 def _each_batch_once(files: Sequence[BatchFile], day: str) -> tuple[BatchFile, ...]:
-    """The files by kind and part. Of a batch that was sent again the last one counts, which must say the same."""
+    """The files by kind and part. Of a batch that was sent again the last one is read, which must say the same."""
     last: dict[str, BatchFile] = {}
     for one in files:
         before = last.get(one.batch)
@@ -219,7 +235,7 @@ def _each_batch_once(files: Sequence[BatchFile], day: str) -> tuple[BatchFile, .
             raise Undecodable(
                 f"the batch {one.batch} was sent twice and differs: found {_said(one)}, before {_said(before)}"
             )
-        last[one.batch] = one
+        last[one.batch] = replace(one, earlier=() if before is None else (*before.earlier, replace(before, earlier=())))
     kinds = list(FileKind)
     ordered = sorted(last.values(), key=lambda one: (kinds.index(one.kind), one.part))
     parts = {kind: [one.part for one in some] for kind, some in groupby(ordered, key=lambda one: one.kind)}

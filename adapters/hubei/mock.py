@@ -17,7 +17,7 @@ import httpx
 from adapters.hubei.client import sm3
 from adapters.hubei.config import RECORDS_A_FILE, HubeiConfig
 from adapters.hubei.dayend import WUHAN, FileKind
-from adapters.hubei.mock_book import Book, DayEnd
+from adapters.hubei.mock_book import PUBLISHED_AT, Book, DayEnd
 from adapters.hubei.mock_files import Defect, Letter, total, write
 from adapters.hubei.mock_words import COURTS, PRODUCTS, Entity, entity
 from gateway.kit.calendars import load
@@ -96,9 +96,9 @@ class HubeiMock:
             days = [one for one in days if f"{one.day:%Y%m%d}" >= start]
         if start is None and not days:
             return _refused(404, "DE404", "日终文件尚未发布")
-        listed = [
-            {"businessDate": f"{one.day:%Y%m%d}", "files": self._listed(one, int(size))} for one in days[-DAYS_LIMIT:]
-        ]
+        if len(days) > DAYS_LIMIT:
+            return _refused(400, "DE400", f"from 之后应不超过 {DAYS_LIMIT} 个业务日")
+        listed = [{"businessDate": f"{one.day:%Y%m%d}", "files": self._listed(one, int(size))} for one in days]
         return _answered({"days": listed})
 
     def _listed(self, end: DayEnd, size: int) -> list[dict[str, Any]]:
@@ -158,8 +158,8 @@ class HubeiMock:
 
 
 def published_at(day: date) -> datetime:
-    """When a business day's files are there: 16:00 in Wuhan."""
-    return datetime.combine(day, time(16, 0, tzinfo=WUHAN))
+    """When a business day's files are there."""
+    return datetime.combine(day, PUBLISHED_AT)
 
 
 def build(seed: int, clock: Clock, *, entities: int = 40, days: int = 10) -> HubeiMock:

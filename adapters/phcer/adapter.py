@@ -22,7 +22,8 @@ HOLDINGS: Final = MappingProxyType({"holders": "holders"})
 MOVEMENTS: Final = MappingProxyType({"movements": "movements"})
 """Our feeds, and the portal's word for each export."""
 
-_CURSOR: Final = re.compile(r"([A-Z0-9-]{1,40})/([1-9][0-9]{0,5})")
+_CURSOR: Final = re.compile(r"([A-Z0-9-]{1,40})/([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
+"""The export's number, the next part, and how many parts there were from the first one on."""
 
 
 class PhcerAdapter:
@@ -88,7 +89,7 @@ class PhcerAdapter:
             place = _CURSOR.fullmatch(cursor)
             if place is None:
                 raise ConfigurationError(f"found the cursor {cursor[:80]!r}, expected one of market {MARKET}")
-            part = await self._client.further_part(kind, place[1], int(place[2]))
+            part = await self._client.further_part(kind, place[1], int(place[2]), int(place[3]))
         return Page(
             document=Document(part.content, part.media_type, part.origin),
             rows=part.rows,
@@ -110,4 +111,4 @@ def _export(known: Mapping[str, str], feed: str) -> str:
 
 
 def _following(part: Part) -> str | None:
-    return None if part.number == part.parts else f"{part.batch}/{part.number + 1}"
+    return None if part.number == part.parts else f"{part.batch}/{part.number + 1}/{part.parts}"

@@ -122,13 +122,17 @@ class PhcerClient:
     async def first_part(self, kind: str, since: datetime | None) -> Part:
         """Has an export made and fetches its first part. Raises an AdapterError of a read."""
         asked = {"format": self._config.export_format, "size": str(self._config.page_size), **_since(since)}
-        return await self._part(kind, asked, None, 1)
+        return await self._part(kind, asked, 1)
 
-    async def further_part(self, kind: str, batch: str, number: int) -> Part:
-        """A further part of an export that was made before. Raises an AdapterError of a read."""
-        return await self._part(kind, {"batch": batch, "part": str(number)}, batch, number)
+    async def further_part(self, kind: str, batch: str, number: int, parts: int) -> Part:
+        """A further part of an export that was made before, of so many. Raises an AdapterError of a read."""
+        part = await self._part(kind, {"batch": batch, "part": str(number)}, number)
+        if (part.batch, part.parts) != (batch, parts):
+            found = f"found a part of {part.parts} of export {part.batch}, expected one of {parts} of {batch}"
+            raise self._error(ContractBreach, found, part.origin)
+        return part
 
-    async def _part(self, kind: str, asked: Mapping[str, str], batch: str | None, number: int) -> Part:
+    async def _part(self, kind: str, asked: Mapping[str, str], number: int) -> Part:
         operation = f"GET export/{kind}?{urlencode(asked)}"
         response = await self._get(f"export/{kind}", asked, operation)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -136,7 +140,7 @@ class PhcerClient:
             self._answer(response, operation)
             raise self._error(ContractBreach, "found an answer in JSON, expected a file", operation)
         try:
-            return _read_part(response, media_type, operation, batch, number, self._config.page_size)
+            return _read_part(response, media_type, operation, number, self._config.page_size)
         except (Undecodable, UnusableFile) as error:
             raise self._error(ContractBreach, str(error), operation) from error
 
@@ -154,16 +158,16 @@ class PhcerClient:
         except ContractBreach as error:
             if error.code in _REDIRECTS:
                 # Nothing is followed; should it have led to the login page, the next read logs in anew.
-                self._session.forget()
+                self._session.forget(session)
             raise
         if response.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            raise self._page_instead(response.body, operation)
+            raise self._page_instead(response.body, session, operation)
         return response
 
-    def _page_instead(self, body: bytes, operation: str) -> AdapterError:
+    def _page_instead(self, body: bytes, session: str, operation: str) -> AdapterError:
         """Why a web page came where a file was asked for."""
         if any(LOGIN_MARK.encode(encoding) in body for encoding in ("utf-8", "gb18030")):
-            self._session.forget()
+            self._session.forget(session)
             return self._error(Unavailable, "the session has ended: found the login page", operation)
         return self._error(ContractBreach, f"found a web page: {body[:80]!r}", operation)
 
@@ -211,13 +215,13 @@ def _since(since: datetime | None) -> dict[str, str]:
     return {} if since is None else {"from": since.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")}
 
 
-def _read_part(response: Response, media_type: str, operation: str, batch: str | None, number: int, limit: int) -> Part:
+def _read_part(response: Response, media_type: str, operation: str, number: int, limit: int) -> Part:
     headers, body = response.headers, response.body
     named = _header(headers, "x-export-batch", _BATCH)[0]
     place = _header(headers, "x-export-part", _PART)
     found, parts = int(place[1]), int(place[2])
-    if (named, found) != (batch or named, number) or not found <= parts <= PARTS_LIMIT:
-        raise Undecodable(f"found part {found} of {parts} of export {named}, expected part {number} of {batch or 'it'}")
+    if found != number or not found <= parts <= PARTS_LIMIT:
+        raise Undecodable(f"found part {found} of {parts} of export {named}, expected part {number}")
     digest = hashes.Hash(hashes.SM3())
     digest.update(body)
     stated = headers.get("x-export-sm3", "").lower()

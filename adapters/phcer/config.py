@@ -25,5 +25,8 @@ class PhcerConfig(BaseModel):
     password: SecretStr = Field(
         default=SecretStr("the-register-s-password"), min_length=1, description="The operator's password (密码)."
     )
+    account: str = Field(
+        default="GDZH-0000128", min_length=1, max_length=32, description="Our account in the register (账户编号)."
+    )
     export_format: Literal["csv", "xlsx"] = Field(default="csv", description="What kind of file is asked for.")
     page_size: int = Field(default=2_000, ge=1, le=PART_LIMIT, description="Rows of one part of an export.")

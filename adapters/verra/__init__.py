@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from adapters._platts.client import SCOPE
@@ -50,6 +51,8 @@ MANIFEST: Final = Manifest(
     # A reference is taken once; asked by it, the registry says what became of the command.
     idempotency=Idempotency.BY_REFERENCE,
     calendar="verra",
+    # A command that is held up on its way is let in as long as its token lives, which is half an hour.
+    processing_limit=timedelta(minutes=30),
     mock_factory=_mock,
     rehearse=_rehearse,
     simulated={

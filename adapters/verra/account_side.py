@@ -22,7 +22,16 @@ from gateway.kit.decoding import Json, Undecodable, elements, members, whole_num
 from gateway.kit.errors import ContractBreach, OutcomeUnknown, Unavailable
 from gateway.kit.mapping.tabulate import tabulate
 from gateway.kit.transport import Transport
-from gateway.model.commands import Acceptance, CommandState, CommandStatus, Lot, Order, Retirement, Transfer
+from gateway.model.commands import (
+    Acceptance,
+    CommandState,
+    CommandStatus,
+    Lot,
+    Order,
+    Retirement,
+    Transfer,
+    TransferKind,
+)
 from gateway.model.errors import CapabilityMissing, ConfigurationError
 
 MARKET: Final = "verra"
@@ -92,8 +101,11 @@ class AccountSide:
     async def transfer(self, order: Transfer) -> CommandStatus:
         """Begins a transfer to the account numbered ``counter_account``, which has to accept it.
 
-        A lot with a serial means its first ``quantity`` units, one without the holding's lowest.
+        A lot with a serial means its first ``quantity`` units, one without the holding's lowest. Raises
+        ConfigurationError for an earmark or a release: a registry knows neither, and would move the units away.
         """
+        if order.kind is not TransferKind.TRANSFER:
+            raise ConfigurationError(f"market {MARKET}: found the order of an {order.kind}, expected a transfer")
         body = {
             "reference": order.command_id,
             "counterAccountNumber": order.counter_account,
@@ -108,7 +120,7 @@ class AccountSide:
     async def accept(self, order: Acceptance) -> CommandStatus:
         """Accepts or rejects a transfer to us. ``transfer`` is its number, or the native key of one of its rows."""
         number = order.transfer.partition("/")[0]
-        body = {"reference": order.command_id, "decision": "ACCEPT" if order.accept else "REJECT"}
+        body = {"reference": order.command_id, "decision": _decision(order)}
         return await self._send(order, f"transfers/{segment(number)}/decision", body, f"accept {order.command_id}")
 
     async def acceptance_status(self, order: Acceptance) -> CommandStatus:
@@ -233,12 +245,17 @@ class AccountSide:
         """Raises Undecodable or ValidationError when this is no operation of our reference in a known state."""
         if said.get("reference") != order.command_id:
             raise Undecodable(f"found the reference {said.get('reference')!r}, expected {order.command_id!r}")
+        for name, ours in _echoed(order).items():
+            if said.get(name) != ours:
+                raise Undecodable(f"found {said.get(name)!r:.80} under {name}, expected {ours!r:.80}")
         native = _text(said, "state")
         state = STATES.get(native)
         if state is None:
             raise Undecodable(f"found the state {native!r}, expected one of {', '.join(STATES)}")
         moved = state is CommandState.CONFIRMED and said.get("decision") != "REJECT"
         rejected = state is CommandState.REJECTED
+        lots = tuple(_lot(one) for one in elements(said.get("blocks"), "blocks")) if moved else ()
+        _require_units(order, lots)
         return CommandStatus(
             command_id=order.command_id,
             state=state,
@@ -246,9 +263,33 @@ class AccountSide:
             reference=_text(said, "operationId"),
             code=_text(said, "reasonCode") if rejected else None,
             message=_text(said, "reasonMessage") if rejected else None,
-            lots=tuple(_lot(one) for one in elements(said.get("blocks"), "blocks")) if moved else (),
+            lots=lots,
             as_of=self._clock(),
         )
+
+
+def _echoed(order: Order) -> dict[str, Json]:
+    """What the registry repeats of an order; an operation that differs in it is another one."""
+    said: dict[str, Json] = {"accountNumber": order.account}
+    if isinstance(order, Transfer):
+        return said | {"counterAccountNumber": order.counter_account}
+    if isinstance(order, Retirement):
+        return said | {"beneficiary": order.beneficiary}
+    if isinstance(order, Acceptance):
+        return said | {"decision": _decision(order)}
+    return said
+
+
+def _decision(order: Acceptance) -> str:
+    return "ACCEPT" if order.accept else "REJECT"
+
+
+def _require_units(order: Order, moved: tuple[Lot, ...]) -> None:
+    """Other units may have moved than were named, but not more or fewer of them."""
+    if moved and isinstance(order, Transfer | Retirement):
+        found, ordered = (sum(lot.quantity for lot in lots) for lots in (moved, order.lots))
+        if found != ordered:
+            raise Undecodable(f"found {found} units that moved, expected {ordered}")
 
 
 def _block(lot: Lot) -> dict[str, object]:

@@ -66,27 +66,29 @@ class AccountsClient:
 
     async def ask(self, path: str, question: Mapping[str, str], operation: str) -> tuple[Json, bytes]:
         """Reads what lies under a path of our account, decoded, with the raw body beside it."""
+        token = await self._tokens.secret()
         try:
             return await self._transport.read_json(
                 "GET",
                 f"{self._address(path)}?{urlencode(question)}",
                 operation=operation,
-                headers=await self._headers(),
+                headers=_headers(token),
                 scope=ACCOUNTS_SCOPE,
             )
         except AccessDenied:
-            self._tokens.forget()
+            self._tokens.forget(token)
             raise
 
     async def document(self, path: str, operation: str) -> Response:
         """Reads a document of our account that is no JSON."""
-        headers = await self._headers() | {"accept": "text/plain, application/pdf"}
+        token = await self._tokens.secret()
+        headers = _headers(token) | {"accept": "text/plain, application/pdf"}
         try:
             return await self._transport.read(
                 "GET", self._address(path), operation=operation, headers=headers, scope=ACCOUNTS_SCOPE
             )
         except AccessDenied:
-            self._tokens.forget()
+            self._tokens.forget(token)
             raise
 
     async def tell(self, path: str, body: Mapping[str, object], operation: str) -> Json:
@@ -95,7 +97,7 @@ class AccountsClient:
         Raises an AdapterError of a command; NotSent also when no token could be had.
         """
         try:
-            headers = await self._headers()
+            token = await self._tokens.secret()
         except (Unavailable, ContractBreach) as error:
             raise NotSent(f"no access token: {error}", market=self._market, operation=operation) from error
         try:
@@ -104,19 +106,16 @@ class AccountsClient:
                 self._address(path),
                 operation=operation,
                 refusal=refusal,
-                headers=headers | {"content-type": "application/json"},
+                headers=_headers(token) | {"content-type": "application/json"},
                 content=json.dumps(body, ensure_ascii=False).encode(),
                 scope=ACCOUNTS_SCOPE,
             )
         except AccessDenied:
-            self._tokens.forget()
+            self._tokens.forget(token)
             raise
 
     def _address(self, path: str) -> str:
         return f"{self._config.accounts_url}/accounts/{self._config.account}/{path}"
-
-    async def _headers(self) -> dict[str, str]:
-        return {"accept": "application/json", "authorization": f"Bearer {await self._tokens.secret()}"}
 
     async def _token(self) -> Token:
         operation = "access token"
@@ -138,6 +137,10 @@ class AccountsClient:
         except Undecodable as error:
             raise ContractBreach(str(error), market=self._market, operation=operation) from error
         return Token(SecretStr(secret), self._clock() + timedelta(seconds=seconds))
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"accept": "application/json", "authorization": f"Bearer {token}"}
 
 
 def _granted(document: Json) -> tuple[str, int]:

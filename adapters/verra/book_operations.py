@@ -74,7 +74,12 @@ class Piece:
     batch: Batch
     first: int
     last: int
-    serial: str
+    flagged: bool
+
+    @property
+    def serial(self) -> str:
+        """Their serial number; what is wrong with the row that showed them is not in it."""
+        return self.batch.serial(self.first, self.last, flagged=self.flagged)
 
     @property
     def quantity(self) -> int:
@@ -258,7 +263,7 @@ class Desk:
             if one.batch is holding.batch and one.first <= first and last <= one.last
         )
         taken = self.book.lock(inside.entity_id, number, units=(first, last))
-        return Piece(taken.entity_id, taken.batch, first, last, taken.shown_serial or "")
+        return Piece(taken.entity_id, taken.batch, first, last, taken.flagged)
 
     def _answer_time(self, receiver: Account) -> timedelta:
         return ANSWER_AFTER if self.answers and receiver.number not in self.mute else ANSWER_LIMIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints
 
 from adapters._platts.client import PLATFORM, Address, PlattsConfig, Word
 
@@ -18,6 +18,9 @@ class VerraConfig(PlattsConfig):
 
     The account's settings are of a simulated shape. Their defaults are placeholders, which the stand-in accepts.
     """
+
+    # A wrong secret must not be told with the error.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     registry: Word = "VERRA"
     standard_id: Word = "150000000000001"

@@ -126,9 +126,9 @@ class AccountsMock:
         return _json(200, {"access_token": token, "token_type": "Bearer", "expires_in": lifetime})
 
     def _require_token(self, request: httpx.Request) -> None:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         ends_at = self._tokens.get(token)
-        if ends_at is None or ends_at <= self.desk.clock():
+        if scheme.lower() != "bearer" or ends_at is None or ends_at <= self.desk.clock():
             raise _Denied(401, "TOKEN_NOT_VALID", "The access token is missing, unknown or has ended.")
 
     def _own(self, number: str) -> Account:

@@ -165,7 +165,7 @@ def _under_way(operation: Operation, account: Account) -> Iterator[Row]:
 
 
 def _units(piece: Piece) -> tuple[Batch, int, int, bool]:
-    return piece.batch, piece.first, piece.last, piece.serial.endswith("1")
+    return piece.batch, piece.first, piece.last, piece.flagged
 
 
 def _movement(

@@ -323,7 +323,7 @@ def sentence(programme: str, change: Mapping[str, Any]) -> str:
     if verb == "gone" and data.get("superseded"):
         return f"{who}: its units are shown in other blocks"
     if verb == "gone":
-        return f"{who}: no longer shown by the registry"
+        return f"{who}: no longer shown by its market"
     told: Sequence[Mapping[str, Any]] = data.get("changes", ())
     parts = [_changed(one) for one in told if not _said_better(one, told)]
     if verb == "returned":

@@ -19,6 +19,7 @@ from gateway.cli import (
     mocks,
     offering,
     quarantine,
+    restricting,
     synchronisation,
 )
 from gateway.cli.execution import Globals
@@ -68,9 +69,9 @@ application.add_typer(quarantine.application, name="quarantine")
 application.command()(quarantine.drift)
 application.command()(offering.listings)
 application.command()(offering.offers)
-application.command()(offering.restrict)
-application.command()(offering.lift)
-application.command()(offering.restrictions)
+application.command()(restricting.restrict)
+application.command()(restricting.lift)
+application.command()(restricting.restrictions)
 application.add_typer(database.application, name="db")
 application.command()(doctor.doctor)
 application.command()(mocks.mocks)

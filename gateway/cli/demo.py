@@ -7,7 +7,7 @@ unit is put on hold behind our back, and one market goes down and comes back.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -17,17 +17,16 @@ import typer
 from gateway.cli.demo_acts import hold_behind_our_back, outage, restrict_and_lift
 from gateway.cli.execution import Exit, JsonOption, execute
 from gateway.cli.offering import (
-    LISTING_COLUMNS,
-    OFFER_COLUMNS,
     decision_row,
     published_document,
-    tell_published,
+    show_listings,
+    show_offers,
     told_venue,
 )
-from gateway.cli.output import Output, keyed, shown
+from gateway.cli.output import Output, shown
 from gateway.cli.quarantine import QUARANTINE_COLUMNS, waiting
 from gateway.cli.stand_ins import BookClock, StandIns
-from gateway.cli.synchronisation import Pulls, change_rows, pull_all, pulled_document
+from gateway.cli.synchronisation import Pulls, change_rows, pull_all, pulled_document, show_pulls
 from gateway.model.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -38,19 +37,8 @@ if TYPE_CHECKING:
 SEED: Final = 1
 BOOK_INSTANT: Final = datetime(2026, 7, 15, 3, tzinfo=UTC)
 """The books are written as of this instant: the same every time, so that a second run finds nothing changed."""
-ROWS_SHOWN: Final = 12
+ROWS_SHOWN: Final = 14
 REASONS_SHOWN: Final = 14
-
-PULL_COLUMNS: Final = (
-    keyed("Market", "market", "short"),
-    keyed("Name", "title", "folded", 34),
-    keyed("其名", "title_native", "folded", 24),
-    keyed("Feeds", "feeds", "number"),
-    keyed("Rows", "rows", "number"),
-    keyed("Quarantined", "quarantined", "number"),
-    keyed("Changes", "changes", "number"),
-    keyed("Read", "status", "short"),
-)
 
 
 @dataclass(slots=True)
@@ -110,28 +98,14 @@ async def _run(gateway: Application, stand_ins: StandIns, output: Output, told: 
 
 def _tell_pulls(gateway: Application, output: Output, pulls: Pulls, told: Told, title: str) -> None:
     output.heading(title)
-    output.table(PULL_COLUMNS, [pull_row(gateway, name, one) for name, one in pulls.items()])
+    show_pulls(gateway, output, pulls)
     told.document["pulls"] = [pulled_document(name, one) for name, one in pulls.items()]
     for one in pulls.values():
-        if not isinstance(one, GatewayError):
+        if isinstance(one, GatewayError):
+            output.note(f"error: {one}")
+        else:
             for row in change_rows(one.programme, one.changes.rows):
                 output.say(f"  {row['sentence']}")
-
-
-def pull_row(gateway: Application, name: str, one: Any) -> dict[str, Any]:
-    """A pull as a row of the markets' table."""
-    manifest = gateway.manifests[name]
-    row = {"market": name, "title": manifest.title, "title_native": manifest.title_native}
-    if isinstance(one, GatewayError):
-        return row | {"status": "not reached"}
-    feeds = one.synced.feeds
-    return row | {
-        "feeds": len(feeds),
-        "rows": sum(feed.rows for feed in feeds),
-        "quarantined": sum(feed.quarantined for feed in feeds),
-        "changes": one.changes.total,
-        "status": one.synced.status.value,
-    }
 
 
 async def _tell_quarantine(gateway: Application, output: Output, told: Told) -> None:
@@ -148,27 +122,24 @@ def _tell_offers(output: Output, step: InStep, told: Told) -> None:
     told.document["listings"] = {"rows": decisions, "total": len(decisions)}
     told.document["offers"] = published_document(step)
     told.require(bool(step.entries), "nothing could be offered")
-    told.require(not step.published.refused, "the home venue refused an offer")
+    told.require(not (step.published.refused or step.published.rejected), "the home venue refused an offer")
     output.heading("Unified listings: our units, and what venues list")
-    output.table(LISTING_COLUMNS, _some_of_each(decisions, "market"))
-    output.say(shown(min(ROWS_SHOWN, len(decisions)), len(decisions), "listings"))
+    show_listings(output, _some_of_each(decisions, lambda row: (row["market"], row["seen_as"])), len(decisions))
     output.heading(f"Why, and why not, under admission policy {step.decided.version.version}")
-    for row in _some_of_each([one for one in decisions if one["verdict"] == "refused"], "market")[:REASONS_SHOWN]:
+    refused = [one for one in decisions if one["verdict"] == "refused"]
+    for row in _some_of_each(refused, lambda row: row["market"])[:REASONS_SHOWN]:
         name = f" {row['project_name']}" if row["project_name"] else ""
         words = "; ".join(rule["words"] for rule in row["rules"] if not rule["admitted"])
         output.say(f"  - {row['market']} {row['class_id']}{name}: {words}")
     output.heading("Offers at the home venue")
     rows = [one.model_dump(mode="json") for one in step.entries.values()]
-    output.table(OFFER_COLUMNS, sorted(rows, key=lambda row: not row["firm"])[:ROWS_SHOWN])
-    output.say(shown(min(ROWS_SHOWN, len(rows)), len(rows), "offers"))
-    output.say(f"{len(step.published.accepted)} of them were told the venue now, the others it had")
+    show_offers(output, _some_of_each(rows, lambda row: (not row["firm"], row["name_native"] is None)), len(rows))
+    told_now = {one.offer_id for one in step.published.accepted}
+    output.say(f"{len(told_now):,} of them were told the venue now, the others it had")
 
 
-def _some_of_each(rows: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """A few rows of each kind, so that every market is seen."""
-    kinds = list(dict.fromkeys(row[key] for row in rows))
+def _some_of_each(rows: Sequence[dict[str, Any]], kind: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
+    """A few rows of each kind, in the order of the kinds, so that every kind is seen."""
+    kinds = sorted({kind(row) for row in rows})
     each = max(1, ROWS_SHOWN // max(1, len(kinds)))
-    return [row for kind in kinds for row in [one for one in rows if one[key] == kind][:each]]
-
-
-__all__ = ["demo", "tell_published"]
+    return [row for one in kinds for row in [row for row in rows if kind(row) == one][:each]]

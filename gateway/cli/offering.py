@@ -1,9 +1,8 @@
-"""``listings``, ``offers``, ``restrict``, ``lift`` and ``restrictions``: what could be sold, what is, what stops it."""
+"""``listings`` and ``offers``: what could be sold, what is, and what the home venue is told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.app import Application
     from gateway.offers.admission import Decision
     from gateway.offers.operation import Decided, InStep
+    from gateway.offers.publishing import Published
     from gateway.settings import Settings
 
 LIMIT: Final = 50
@@ -26,11 +26,6 @@ INVENTORY_WHY: Final = 5
 """How many classes of the registries' inventory are explained when somebody asks why; they are all refused alike."""
 
 LimitOption = Annotated[int, typer.Option(min=1, max=ROWS_LIMIT, help="How many rows to show.")]
-AsOption = Annotated[str, typer.Option("--as", help="Who does it.")]
-ReasonOption = Annotated[str, typer.Option(help="Why.")]
-ScopeArgument = Annotated[
-    str, typer.Argument(help="all, market:…, programme:…, project:…, class:…, offer:… or account:…")
-]
 
 
 def price_of(row: Mapping[str, Any]) -> str:
@@ -48,35 +43,38 @@ def quoted(price: int | None, currency: str | None) -> str:
     return f" at {currency} {whole:,}.{f'{rest:0{PRICE_SCALE}d}'.rstrip('0').ljust(2, '0')}"
 
 
-LISTING_COLUMNS: Final = (
-    keyed("Market", "market", "short"),
-    keyed("What", "class_id", "folded"),
-    keyed("Name", "project_name", "text", 24),
-    keyed("Units", "quantity", "number"),
-    Column("Price", price_of, "number"),
-    keyed("", "seen_as", "short"),
-    Column("State", lambda row: row["state_native"] or row["state"], "folded", 16),
-)
-OFFER_COLUMNS: Final = (
-    keyed("Offer", "offer_id", "short"),
-    keyed("Class", "class_id", "folded"),
-    keyed("Units", "quantity", "number"),
-    Column("Price", price_of, "number"),
-    Column("", lambda row: "firm" if row["firm"] else "indicative", "short"),
-    keyed("Venue", "action", "short"),
-    keyed("Reason", "reason", "folded"),
-)
-RESTRICTION_COLUMNS: Final = (
-    keyed("Scope", "scope", "folded"),
-    keyed("Reason", "reason", "folded"),
-    keyed("By", "placed_by", "short"),
-    keyed("Since", "placed_at", "short"),
-    keyed("Lifted", "lifted_at", "short"),
-    keyed("By", "lifted_by", "short"),
-)
+def name_of(row: Mapping[str, Any]) -> str:
+    """An offer's name, with the source's own beside it where there is one: ``CCER 1 / 造林碳汇项目``."""
+    return " / ".join(said(name) for name in (row["name"], row["name_native"]) if name)
 
+
+AT_VENUE: Final = {"put": "offered", "halt": "halted", "withdraw": "withdrawn"}
+"""What the venue does with an offer, for what it was told."""
 
 _SEEN_AS: Final = {"holding": "ours", "listing": "listed", "inventory": "shown"}
+
+
+def _account(row: Mapping[str, Any]) -> str | None:
+    """Where units of ours are: the same ones may be told twice, as a venue's position and as a deposit made of it."""
+    return row["reference"] if row["seen_as"] == "ours" else None
+
+
+LISTING_COLUMNS: Final = (
+    Column("Market, account", lambda row: (row["market"], _account(row)), "stacked"),
+    Column("Class, name", lambda row: (row["class_id"], row["project_name"]), "stacked"),
+    keyed("Units", "quantity", "number"),
+    Column("Price", price_of, "number"),
+    keyed("Seen as", "seen_as", "short"),
+    Column("State", lambda row: row["state_native"] or row["state"], "folded"),
+)
+OFFER_COLUMNS: Final = (
+    Column("Offer, class", lambda row: (row["offer_id"], row["class_id"]), "stacked"),
+    Column("Name", name_of, "folded", 18),
+    keyed("Units", "quantity", "number"),
+    Column("Price", price_of, "number"),
+    Column("Kind", lambda row: "firm" if row["firm"] else "indicative", "short"),
+    Column("At the venue", lambda row: AT_VENUE[row["action"]], "folded", len("withdrawn")),
+)
 
 
 def listings(
@@ -94,12 +92,12 @@ def listings(
         async def find(gateway: Application, connection: AsyncConnection) -> list[dict[str, Any]]:
             if market is not None:
                 gateway.manifest(market)
-            found = await seen(connection, gateway.manifests, inventory=ROWS_LIMIT if inventory else 0)
+            found = await seen(connection, gateway.markets(), inventory=ROWS_LIMIT if inventory else 0)
             return [_listing_row(one) for one in found.candidates if market in {None, one.market}]
 
         rows = await asked(settings, find)
         output.document({"rows": rows[:limit], "total": len(rows)})
-        _show(output, LISTING_COLUMNS, rows[:limit], len(rows), "listings")
+        show_listings(output, rows[:limit], len(rows))
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)
@@ -126,11 +124,11 @@ def offers(
             if publish:
                 step = await told_venue(gateway)
                 tell_published(output, step)
-                code = Exit.WRONG if step.published.refused or step.published.in_doubt else Exit.DONE
+                code = _exit_of(step.published)
             rows, made = await _offers(gateway, INVENTORY_WHY if why else 0)
         decisions = [decision_row(one) for one in made.decisions] if why else []
         output.document({"policy": made.version.version, "rows": rows[:limit], "total": len(rows), "why": decisions})
-        _show(output, OFFER_COLUMNS, rows[:limit], len(rows), "offers")
+        show_offers(output, rows[:limit], len(rows))
         if why:
             tell_why(output, made, limit)
         return code
@@ -138,49 +136,11 @@ def offers(
     execute(context, as_json=as_json, work=work)
 
 
-def restrict(
-    context: typer.Context, scope: ScopeArgument, reason: ReasonOption, by: AsOption, as_json: JsonOption = False
-) -> None:
-    """Stop offering something, at once: the home venue is told before this command ends."""
-    execute(context, as_json=as_json, work=partial(_control, "place", scope, reason, by))
-
-
-def lift(
-    context: typer.Context, scope: ScopeArgument, reason: ReasonOption, by: AsOption, as_json: JsonOption = False
-) -> None:
-    """Lift a restriction; the home venue is told before this command ends."""
-    execute(context, as_json=as_json, work=partial(_control, "lift", scope, reason, by))
-
-
-def restrictions(
-    context: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were lifted.")] = False,
-    limit: LimitOption = LIMIT,
-    as_json: JsonOption = False,
-) -> None:
-    """List the restrictions in force."""
-
-    async def work(output: Output, settings: Settings) -> Exit:
-        from gateway.controls.restrictions import counted, listed
-
-        async def find(_: Application, connection: AsyncConnection) -> tuple[list[dict[str, Any]], int]:
-            rows = await listed(connection, lifted=everything, limit=limit)
-            return rows, await counted(connection, lifted=everything)
-
-        rows, total = await asked(settings, find)
-        output.document({"rows": rows, "total": total})
-        _show(output, RESTRICTION_COLUMNS, rows, total, "restrictions")
-        return Exit.DONE
-
-    execute(context, as_json=as_json, work=work)
-
-
 async def told_venue(gateway: Application, settings: Mapping[str, Any] | None = None) -> InStep:
     """Tells the home venue what changed. Raises ConfigurationError where none is installed or configured."""
     from gateway.app import new_id
-    from gateway.offers.operation import keep_in_step
+    from gateway.offers.operation import Step, keep_in_step
     from gateway.offers.policy import Policy
-    from gateway.offers.publishing import Venue
 
     home = gateway.home_venue()
     if home is None:
@@ -189,13 +149,15 @@ async def told_venue(gateway: Application, settings: Mapping[str, Any] | None = 
         gateway.require_addresses(home.name)
     async with gateway.link(home.name, settings) as market:
         return await keep_in_step(
-            gateway.database,
-            gateway.manifests,
-            Policy.of_package(home.mappings),
-            Venue(home.name, market.account, market.publishes_offers()),
-            now=gateway.clock(),
-            actor=ACTOR,
-            new_id=lambda: new_id("PB"),
+            Step(
+                gateway.database,
+                gateway.markets(),
+                market,
+                Policy.of_package(home.mappings),
+                actor=ACTOR,
+                now=gateway.clock,
+                new_id=lambda: new_id("PB"),
+            )
         )
 
 
@@ -206,14 +168,16 @@ def tell_published(output: Output, step: InStep) -> None:
         what = f"{'firm' if entry.firm else 'indicative'}, {entry.quantity:,} units" + quoted(
             entry.price, entry.currency
         )
-        verb = {"put": "offered", "halt": "halted", "withdraw": "withdrawn"}[entry.action.value]
+        verb = AT_VENUE[entry.action.value]
         why = f": {entry.reason}" if entry.reason else f": {what}"
         output.say(f"  {entry.class_id} {verb}{why}")
     for entry, code, message in published.refused:
         output.say(f"  {entry.class_id} refused by the venue: {message} [{code}]")
+    for code, message in published.rejected:
+        output.say(f"  the venue refused a publication as a whole: {message} [{code}]")
     if published.in_doubt:
         output.say(f"  the venue cannot say yet what became of publication {published.in_doubt}; ask again later")
-    if not (published.accepted or published.refused or published.in_doubt):
+    if not (published.accepted or published.refused or published.rejected or published.in_doubt):
         output.say("offers: nothing changed")
 
 
@@ -225,6 +189,7 @@ def published_document(step: InStep) -> dict[str, Any]:
             {"entry": entry.model_dump(mode="json"), "code": code, "message": message}
             for entry, code, message in step.published.refused
         ],
+        "rejected": [{"code": code, "message": message} for code, message in step.published.rejected],
         "in_doubt": step.published.in_doubt,
     }
 
@@ -254,31 +219,6 @@ def decision_row(one: Decision) -> dict[str, Any]:
     }
 
 
-async def _control(verb: str, scope: str, reason: str, by: str, output: Output, settings: Settings) -> Exit:
-    from gateway.app import running
-    from gateway.controls.restrictions import Scope, lift, place
-    from gateway.model.controls import ScopeKind
-
-    wanted = Scope.parse(scope)
-    async with running(settings) as gateway:
-        if verb == "place" and wanted.kind is ScopeKind.MARKET:
-            # A misspelt market would be restricted without a word, and nothing would be stopped.
-            gateway.manifest(wanted.value)
-        async with gateway.database.transaction() as connection:
-            one = await (place if verb == "place" else lift)(connection, wanted, reason=reason, by=by)
-        output.say(f"{wanted} is {'restricted' if verb == 'place' else 'not restricted any more'}: {reason}")
-        code, told = await tell_home_venue(gateway, output)
-    if told is None:
-        output.say("the home venue is not configured, so it was not told")
-    elif "error" in told:
-        output.note("the home venue was not told; the next 'carbon-gateway sync' or 'offers --publish' tells it")
-    output.document(
-        {"id": one.id, "scope": str(wanted), "reason": reason, "by": by}
-        | {"told_venue": told is not None and "error" not in told, "offers": told}
-    )
-    return code
-
-
 async def tell_home_venue(gateway: Application, output: Output) -> tuple[Exit, dict[str, Any] | None]:
     """Brings the home venue in step and tells of it, where it is configured; an error of ours is told and returned.
 
@@ -293,14 +233,28 @@ async def tell_home_venue(gateway: Application, output: Output) -> tuple[Exit, d
         output.note(f"error: {error}")
         return exit_code(error), {"error": error_document(error)}
     tell_published(output, step)
-    wrong = step.published.refused or step.published.in_doubt
-    return Exit.WRONG if wrong else Exit.DONE, published_document(step)
+    return _exit_of(step.published), published_document(step)
 
 
-def _show(output: Output, columns: Sequence[Column], rows: Sequence[dict[str, Any]], total: int, things: str) -> None:
+def _exit_of(published: Published) -> Exit:
+    return Exit.WRONG if published.refused or published.rejected or published.in_doubt else Exit.DONE
+
+
+def show_listings(output: Output, rows: Sequence[dict[str, Any]], total: int) -> None:
+    """Shows some of all listings to a person."""
     if rows:
-        output.table(columns, rows)
-    output.say(shown(len(rows), total, things))
+        output.table(LISTING_COLUMNS, rows, dense=True)
+    output.say(shown(len(rows), total, "listings"))
+
+
+def show_offers(output: Output, rows: Sequence[dict[str, Any]], total: int) -> None:
+    """Shows some of all offers to a person, and why those that do not stand are stopped."""
+    if rows:
+        output.table(OFFER_COLUMNS, rows, dense=True)
+    output.say(shown(len(rows), total, "offers"))
+    for row in rows:
+        if row["reason"]:
+            output.say(f"  {row['class_id']} {AT_VENUE[row['action']]}: {row['reason']}")
 
 
 async def _offers(gateway: Application, inventory: int) -> tuple[list[dict[str, Any]], Decided]:
@@ -314,7 +268,7 @@ async def _offers(gateway: Application, inventory: int) -> tuple[list[dict[str, 
     async with gateway.database.transaction() as connection:
         made = await decided(
             connection,
-            gateway.manifests,
+            gateway.markets(),
             Policy.of_package(home.mappings),
             gateway.clock(),
             home=home,
@@ -336,7 +290,7 @@ def _listing_row(one: Any) -> dict[str, Any]:
         "project_name": one.project_name,
         "vintage_start": one.vintage_start,
         "vintage_end": one.vintage_end,
-        "labels": list(one.labels),
+        "labels": None if one.labels is None else list(one.labels),
         "deliverable_projects": None if one.deliverable is None else list(one.deliverable),
         "quantity": one.quantity,
         "available": one.available,

@@ -28,7 +28,7 @@ PLAIN_WIDTH: Final = 100
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0 and C1 controls, DEL, Unicode's line ends and direction marks (UAX 9), and halves of a character."""
 
-Kind = Literal["text", "folded", "short", "number"]
+Kind = Literal["text", "folded", "stacked", "short", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Column:
     Attributes:
         heading: what stands above it.
         value: takes the cell's value from a row.
-        kind: what gives way where a table is too wide: text is cut short, folded text goes on in the next line,
-            short words and numbers (which stand right) stay whole.
+        kind: what gives way where a table is too wide: text is cut short, folded text goes on in the next line, stacked
+            values stand each in lines of their own, short words and numbers (which stand right) stay whole.
         widest: how many characters it takes at most, where that is less than it could fill.
     """
 
@@ -76,8 +76,15 @@ class Output:
         if not self.as_json:
             self._people.print(Text(clean(sentence)), soft_wrap=True)
 
-    def table(self, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], title: str | None = None) -> None:
-        """A table to a person."""
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[Mapping[str, Any]],
+        title: str | None = None,
+        *,
+        dense: bool = False,
+    ) -> None:
+        """A table to a person; a dense one, of many columns, has less space between them."""
         if self.as_json:
             return
         table = Table(
@@ -86,6 +93,7 @@ class Output:
             title_justify="left",
             title_style="bold",
             pad_edge=False,
+            collapse_padding=dense,
         )
         for column in columns:
             table.add_column(
@@ -159,7 +167,10 @@ def counted(count: int, thing: str) -> str:
 
 def _cell(column: Column, row: Mapping[str, Any]) -> Text:
     cut = column.kind == "text"
-    return Text(said(column.value(row)), no_wrap=cut, overflow="ellipsis" if cut else "fold")
+    value = column.value(row)
+    if column.kind == "stacked" and isinstance(value, list | tuple):
+        return Text("\n".join(said(line) for line in value if line is not None), overflow="fold")
+    return Text(said(value), no_wrap=cut, overflow="ellipsis" if cut else "fold")
 
 
 def _console(*, stderr: bool) -> Console:

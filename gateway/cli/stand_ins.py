@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from gateway.cli.mocks import addresses_at
 
 if TYPE_CHECKING:
+    import httpx
+
     from gateway.kit.clock import Clock
     from gateway.kit.manifest import Manifest
     from gateway.kit.mock import Mock
@@ -38,6 +39,22 @@ class BookClock:
 
 
 @dataclass(slots=True)
+class Line:
+    """The line to a stand-in, which may be cut from one moment to the next: every request then breaks off."""
+
+    mock: Mock
+    cut: bool = False
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """The stand-in's answer; a ``ConnectError`` while the line is cut, and the stand-in never saw the request."""
+        from httpx import ConnectError
+
+        if self.cut:
+            raise ConnectError("the line is cut", request=request)
+        return self.mock.handle(request)
+
+
+@dataclass(slots=True)
 class StandIns:
     """The stand-ins of some markets.
 
@@ -52,35 +69,36 @@ class StandIns:
     clock: BookClock
     mocks: dict[str, Mock] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _lines: dict[str, AsyncExitStack] = field(default_factory=dict)
-    _ports: dict[str, int] = field(default_factory=dict)
+    _lines: dict[str, Line] = field(default_factory=dict)
+    _ports: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Self:
         """Writes the books and opens the ports."""
+        from gateway.kit.mock import serve
+
         for name, manifest in self.manifests.items():
             self.mocks[name] = await asyncio.to_thread(manifest.mock_factory, self.seed, self.clock)
+            self._lines[name] = Line(self.mocks[name])
         self.clock.running = True
-        for name in self.manifests:
-            await self.up(name)
+        try:
+            for name, manifest in self.manifests.items():
+                url = await self._ports.enter_async_context(serve(self._lines[name]))
+                self.settings[name] = dict(addresses_at(manifest, url))
+        except BaseException:
+            await self._ports.aclose()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Closes every port."""
-        for name in list(self._lines):
-            await self.down(name)
+        await self._ports.aclose()
 
-    async def up(self, name: str) -> None:
-        """Opens a market's port, the same as before where it had one."""
-        from gateway.kit.mock import serve
+    def down(self, name: str) -> None:
+        """A market does not answer any more, from this moment on; what is in its book stays."""
+        self._lines[name].cut = True
 
-        line = AsyncExitStack()
-        url = await line.enter_async_context(serve(self.mocks[name], port=self._ports.get(name, 0)))
-        self._lines[name] = line
-        self._ports[name] = urlsplit(url).port or 0
-        self.settings[name] = dict(addresses_at(self.manifests[name], url))
-
-    async def down(self, name: str) -> None:
-        """Closes a market's port; what is in its book stays."""
-        await self._lines.pop(name).aclose()
+    def up(self, name: str) -> None:
+        """A market answers again."""
+        self._lines[name].cut = False

@@ -17,6 +17,7 @@ from gateway.model.errors import ConfigurationError, GatewayError
 
 if TYPE_CHECKING:
     from gateway.app import Application
+    from gateway.catalogue.feed_pull import Progress
     from gateway.catalogue.queries import Answer
     from gateway.catalogue.reports import Synced
     from gateway.markets.linked import LinkedMarket
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
 
 CHANGES_SHOWN: Final = 20
+SAID_SHOWN: Final = 300
+"""Characters of what a broken adapter said; the log has all of it."""
 
 PLURAL: Final = {
     "project": "projects",
@@ -34,6 +37,17 @@ PLURAL: Final = {
     "cash_balance": "cash balances",
 }
 
+PULL_COLUMNS: Final = (
+    keyed("Market", "market", "short"),
+    keyed("Name", "title", "folded", 30),
+    keyed("Own name 本名", "title_native", "folded", 18),
+    keyed("Rows", "rows", "number"),
+    keyed("New", "added", "number"),
+    keyed("Changed", "changed", "number"),
+    keyed("Gone", "gone", "number"),
+    keyed("Quarantined", "quarantined", "number"),
+    keyed("Read", "status", "short"),
+)
 FEED_COLUMNS: Final = (
     keyed("Feed", "feed"),
     keyed("Stated", "stated_rows", "number"),
@@ -80,7 +94,7 @@ def sync(
         async with running(settings) as gateway:
             names = wanted(gateway, markets)
             pulls = await pull_all(gateway, names, output)
-            code = _tell_all(output, pulls)
+            code = _tell_all(gateway, output, pulls)
             step, told = await tell_home_venue(gateway, output)
         output.document({"markets": [pulled_document(name, one) for name, one in pulls.items()], "offers": told})
         return max(code, step)
@@ -97,6 +111,7 @@ async def pull_all(
     names: Sequence[str],
     output: Output,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    watch: Progress | None = None,
 ) -> Pulls:
     """Pulls markets side by side, each within its own limits; one that fails does not stop the others.
 
@@ -105,11 +120,13 @@ async def pull_all(
         names: the markets.
         output: where progress is shown.
         settings: of each market, over those of the environment; without them every address must be configured.
+        watch: is told how far the feeds have come, as the progress is.
 
-    An error that is none of ours ends all.
+    An error that is none of ours, an adapter's mistake, is that market's failure; where it happened is logged.
     """
+    import structlog
 
-    async def one(name: str, progress: FeedProgress) -> Pulled | GatewayError:
+    async def one(name: str, progress: Progress) -> Pulled | GatewayError:
         try:
             async with gateway.link(name, settings and settings[name]) as market:
                 if settings is None:
@@ -117,8 +134,18 @@ async def pull_all(
                 return await pull(gateway.database, market, progress)
         except GatewayError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - whatever one adapter does wrong, the other markets are read
+            structlog.get_logger().error("market failed", market=name, exc_info=True)
+            said = (str(error).splitlines() or ["no words"])[0]
+            return GatewayError(f"{name}: the adapter broke off with {type(error).__name__}: {said:.{SAID_SHOWN}}")
 
-    with FeedProgress(output) as progress:
+    with FeedProgress(output) as shown:
+
+        def progress(market: str, feed: str, done: int, total: int) -> None:
+            shown(market, feed, done, total)
+            if watch is not None:
+                watch(market, feed, done, total)
+
         async with asyncio.TaskGroup() as group:
             under_way = {name: group.create_task(one(name, progress)) for name in names}
     return {name: task.result() for name, task in under_way.items()}
@@ -129,19 +156,49 @@ def pulled_document(name: str, one: Pulled | GatewayError) -> dict[str, Any]:
     return {"market": name, "error": error_document(one)} if isinstance(one, GatewayError) else one.document()
 
 
-def _tell_all(output: Output, pulls: Pulls) -> Exit:
-    code = Exit.DONE
+def _tell_all(gateway: Application, output: Output, pulls: Pulls) -> Exit:
+    """Of one market its feeds; of several one table, and of a feed only what is not as it should be."""
+    code, several = Exit.DONE, len(pulls) > 1
+    if several:
+        show_pulls(gateway, output, pulls)
     for one in pulls.values():
         if isinstance(one, GatewayError):
             output.note(f"error: {one}")
             code = max(code, exit_code(one))
         else:
-            tell(output, one)
+            if not several:
+                _show_feeds(output, one.synced)
+            _tell_changes(output, one)
             code = max(code, Exit.DONE if is_complete(one.synced) else Exit.WRONG)
     return code
 
 
-async def pull(database: Database, market: LinkedMarket, progress: FeedProgress) -> Pulled:
+def show_pulls(gateway: Application, output: Output, pulls: Pulls) -> None:
+    """Shows a person what came of each market, a row each."""
+    output.table(PULL_COLUMNS, [pull_row(gateway, name, one) for name, one in pulls.items()], dense=True)
+
+
+def pull_row(gateway: Application, name: str, one: Pulled | GatewayError) -> dict[str, Any]:
+    """A pull as a row of the markets' table."""
+    manifest = gateway.manifests[name]
+    row = {"market": name, "title": manifest.title, "title_native": manifest.title_native}
+    if isinstance(one, GatewayError):
+        return row | {"status": _FAILED.get(exit_code(one), "failed")}
+    feeds, applied = one.synced.feeds, one.synced.applied.values()
+    return row | {
+        "rows": sum(feed.rows for feed in feeds),
+        "added": sum(kind.added for kind in applied),
+        "changed": sum(kind.changed for kind in applied),
+        "gone": sum(kind.gone for kind in applied),
+        "quarantined": sum(feed.quarantined for feed in feeds),
+        "status": one.synced.status.value,
+    }
+
+
+_FAILED: Final = {Exit.UNREACHABLE: "not reached", Exit.MISUSED: "not set up"}
+
+
+async def pull(database: Database, market: LinkedMarket, progress: Progress) -> Pulled:
     """Pulls one market."""
     from gateway.catalogue import queries
     from gateway.catalogue.sync import sync as sync_market
@@ -152,20 +209,23 @@ async def pull(database: Database, market: LinkedMarket, progress: FeedProgress)
     return Pulled(synced, market.manifest.programme, changes)
 
 
-def tell(output: Output, pulled: Pulled) -> None:
-    """Tells a person what a pull read and changed."""
+def _show_feeds(output: Output, synced: Synced) -> None:
+    title = f"{synced.market}: pull {synced.pull}, {synced.status.value}"
+    output.table(FEED_COLUMNS, synced.summary()["feeds"], title)
+
+
+def _tell_changes(output: Output, pulled: Pulled) -> None:
+    """Tells a person what a pull changed, and what of its feeds is not as it should be."""
     synced = pulled.synced
     summary = synced.summary()
-    output.table(FEED_COLUMNS, summary["feeds"], f"{synced.market}: pull {synced.pull}, {synced.status.value}")
     for feed in summary["feeds"]:
+        name = f"{synced.market} {feed['feed']}"
         for fault in feed["faults"]:
-            output.say(f"{feed['feed']} is incomplete: {fault}")
+            output.say(f"{name} is incomplete: {fault}")
         if feed["drift"]:
-            output.say(f"{feed['feed']}: columns that nobody mapped: {', '.join(feed['drift'])} (carbon-gateway drift)")
+            output.say(f"{name}: columns that nobody mapped: {', '.join(feed['drift'])} (carbon-gateway drift)")
         if feed["missing"]:
-            output.say(
-                f"{feed['feed']}: columns that did not come: {', '.join(feed['missing'])} (carbon-gateway drift)"
-            )
+            output.say(f"{name}: columns that did not come: {', '.join(feed['missing'])} (carbon-gateway drift)")
     output.say(
         f"{synced.market}: {_figures(synced)}" if synced.changed_anything else f"{synced.market}: nothing changed"
     )

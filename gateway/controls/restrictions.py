@@ -6,9 +6,10 @@ for ever with who placed it, when and why, and who lifted it; at most one is in 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import func, insert, select, update
@@ -23,12 +24,35 @@ from gateway.store.tables.controls import restriction
 TEXT_LIMIT: Final = 500
 """Characters of a scope, a reason or a name."""
 
+_NOT_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, halves of a character, and ends of a line and a paragraph."""
+_TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Unicode's classes (UAX 9) of the marks that turn the direction of writing, so that a reason would read otherwise."""
+
+
+class AlreadyRestricted(ConfigurationError):
+    """A restriction is in force on the same thing already.
+
+    Args:
+        scope: on what.
+        found: the restriction in force; None where it was lifted in this very moment.
+    """
+
+    def __init__(self, scope: Scope, found: Restriction | None) -> None:
+        self.found = found
+        by = (
+            f", by {found.placed_by} since {found.placed_at.astimezone(UTC):%Y-%m-%d %H:%M}Z: {found.reason}"
+            if found
+            else ""
+        )
+        super().__init__(f"{scope} is restricted already{by}; see 'carbon-gateway restrictions'")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a restriction lies on; ``value`` is empty for all.
 
-    Raises ConfigurationError when it names nothing, or more than its kind has.
+    Raises ConfigurationError when it names nothing, or more than its kind has, or something that is no text.
     """
 
     kind: ScopeKind
@@ -40,7 +64,8 @@ class Scope:
                 f"found the scope {self.kind.value} with {self.value!r}; expected a value for each scope but 'all', "
                 "which takes none"
             )
-        _require_text("scope", self.value, empty=True)
+        if self.kind is not ScopeKind.ALL:
+            _require_text("scope", self.value)
 
     @classmethod
     def parse(cls, text: str) -> Scope:
@@ -73,6 +98,10 @@ class Restrictions:
     def __init__(self, found: Iterable[Restriction]) -> None:
         self._found = {one.scope: one for one in found}
 
+    def exactly_on(self, scope: Scope) -> Restriction | None:
+        """The restriction on just this scope; None where there is none."""
+        return self._found.get(scope)
+
     def on(self, things: Mapping[ScopeKind, str | None]) -> Restriction | None:
         """The restriction that stops something with these properties, the widest first; None where nothing does."""
         for kind in ScopeKind:
@@ -87,7 +116,8 @@ class Restrictions:
 async def place(connection: AsyncConnection, scope: Scope, *, reason: str, by: str) -> Restriction:
     """Places a restriction.
 
-    Raises ConfigurationError for an empty reason or name, and where one is in force on the same thing.
+    Raises ConfigurationError for a reason or a name that is no text, AlreadyRestricted where one is in force on the
+    same thing.
     """
     _require_text("reason", reason)
     _require_text("name", by)
@@ -101,14 +131,17 @@ async def place(connection: AsyncConnection, scope: Scope, *, reason: str, by: s
                 )
             ).one()
     except IntegrityError as error:
-        raise ConfigurationError(f"{scope} is restricted already; see 'carbon-gateway restrictions'") from error
+        raise AlreadyRestricted(scope, (await in_force(connection)).exactly_on(scope)) from error
     placed = Restriction(row.id, scope, reason, by, row.placed_at)
     await _tell(connection, "placed", placed, by, reason)
     return placed
 
 
 async def lift(connection: AsyncConnection, scope: Scope, *, reason: str, by: str) -> Restriction:
-    """Lifts the restriction in force on something. Raises ConfigurationError where there is none."""
+    """Lifts the restriction in force on something.
+
+    Raises ConfigurationError where there is none, and for a reason or a name that is no text.
+    """
     _require_text("reason", reason)
     _require_text("name", by)
     row = (
@@ -177,6 +210,14 @@ async def _tell(connection: AsyncConnection, verb: str, one: Restriction, actor:
     )
 
 
-def _require_text(what: str, text: str, *, empty: bool = False) -> None:
-    if not (empty or text.strip()) or len(text) > TEXT_LIMIT:
+def _require_text(what: str, text: str) -> None:
+    if not text.strip() or len(text) > TEXT_LIMIT:
         raise ConfigurationError(f"found a {what} of {len(text)} characters; expected 1 to {TEXT_LIMIT}")
+    for place, letter in enumerate(text, start=1):
+        if unicodedata.category(letter) in _NOT_TEXT or unicodedata.bidirectional(letter) in _TURNING:
+            raise ConfigurationError(
+                f"found U+{ord(letter):04X} as character {place} of the {what} {text!a:.120}; expected text that a "
+                "person can read, in one line"
+            )
+    if all(unicodedata.category(letter)[0] in "CZ" for letter in text):
+        raise ConfigurationError(f"found the {what} {text!a:.120}, in which nothing can be seen; expected text")

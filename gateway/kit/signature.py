@@ -40,6 +40,13 @@ _TIMESTAMP_DIGITS: Final = 11
 _SIGNATURES_LENGTH: Final = SIGNATURES_LIMIT * 100
 _SECRET_BYTES: Final = range(24, 65)
 _KEY_BYTES: Final = 32
+_PRIME: Final = 2**255 - 19
+_ORDER_EIGHT: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER: Final = frozenset({0, 1, _ORDER_EIGHT, _PRIME - _ORDER_EIGHT, _PRIME - 1, _PRIME, _PRIME + 1})
+"""The ordinates of the points of Ed25519's curve whose order divides eight, as a public key may write them.
+
+Under such a key, 32 zeros for one, anybody can make a signature that verifies.
+"""
 
 
 class KeyKind(StrEnum):
@@ -77,7 +84,7 @@ class WebhookKey:
         """Reads ``whsec_…``, ``whsk_…`` or ``whpk_…``.
 
         A private key may be written with its public half behind it, as libsodium does. Raises ValueError, without the
-        text in it, when it is none of these.
+        text in it, when it is none of these, or a public key under which anybody could sign.
         """
         kind = next((one for one in KeyKind if text.startswith(one.value)), None)
         if kind is None:
@@ -95,6 +102,8 @@ class WebhookKey:
             raise ValueError(
                 f"found a {kind.value} key of {len(material)} bytes; expected {expected.start} to {expected.stop - 1}"
             )
+        if kind is KeyKind.PUBLIC and int.from_bytes(material, "little") % 2**255 in _SMALL_ORDER:
+            raise ValueError("found a whpk_ key under which anybody could sign; expected one made of a private key")
         return cls(kind, material)
 
     @property

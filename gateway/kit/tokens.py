@@ -43,6 +43,7 @@ class TokenKeeper:
                 self._token = await self._fetch()
             return self._token.secret.get_secret_value()
 
-    def forget(self) -> None:
-        """Drops the token: the market did not accept it."""
-        self._token = None
+    def forget(self, refused: str) -> None:
+        """Drops the token that the market did not accept; one that was fetched since stays."""
+        if self._token is not None and self._token.secret.get_secret_value() == refused:
+            self._token = None

@@ -12,7 +12,16 @@ import httpx
 from pydantic import ValidationError
 
 from gateway.kit.clock import Clock
-from gateway.kit.contract import ParsesExports, PublishesOffers, ReadsCatalogue, ReadsHoldings, ReadsListings
+from gateway.kit.conformance.report import Tier
+from gateway.kit.conformance.tier import ALLOWED, recorded_tier
+from gateway.kit.contract import (
+    ParsesExports,
+    PublishesOffers,
+    ReadsCatalogue,
+    ReadsHoldings,
+    ReadsListings,
+    ReadsTrades,
+)
 from gateway.kit.manifest import AdapterFactory, Manifest
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
@@ -32,12 +41,14 @@ class LinkedMarket:
         adapter: the bound adapter.
         account: our account there; empty where we have none.
         library: its mapping documents, read when they are first asked for.
+        tier: what its adapter was last found fit for.
     """
 
     manifest: Manifest
     adapter: object
     account: str
     library: Library
+    tier: Tier
     compiled: dict[str, FieldMapping] = field(default_factory=dict)
 
     @property
@@ -52,8 +63,12 @@ class LinkedMarket:
         return self.compiled[name]
 
     def capabilities(self) -> frozenset[str]:
-        """What its adapter offers."""
-        return self.manifest.capabilities()
+        """What its adapter offers and its tier allows."""
+        return self.manifest.capabilities() & ALLOWED[self.tier]
+
+    def withheld(self) -> frozenset[str]:
+        """What its adapter offers and its tier does not allow."""
+        return self.manifest.capabilities() - ALLOWED[self.tier]
 
     def reads_catalogue(self) -> ReadsCatalogue:
         """The adapter as a reader of its catalogue. Raises CapabilityMissing when it is none."""
@@ -71,11 +86,20 @@ class LinkedMarket:
         """The adapter as a reader of what the venue lists. Raises CapabilityMissing when it is none."""
         return cast("ReadsListings", self._offering("ReadsListings"))
 
+    def reads_trades(self) -> ReadsTrades:
+        """The adapter as a reader of trades. Raises CapabilityMissing when it is none."""
+        return cast("ReadsTrades", self._offering("ReadsTrades"))
+
     def publishes_offers(self) -> PublishesOffers:
         """The adapter as a publisher of our offers. Raises CapabilityMissing when it is none."""
         return cast("PublishesOffers", self._offering("PublishesOffers"))
 
     def _offering(self, capability: str) -> object:
+        if capability in self.withheld():
+            raise CapabilityMissing(
+                f"the adapter of {self.name} offers {capability}, but is recorded as {self.tier.value}: call "
+                f"'carbon-gateway conformance {self.name}' to try it again"
+            )
         offered = self.capabilities()
         if capability not in offered:
             raise CapabilityMissing(
@@ -101,7 +125,12 @@ def _is_address(text: str) -> bool:
 
 @asynccontextmanager
 async def link(
-    manifest: Manifest, settings: Mapping[str, Any], clock: Clock, mount: httpx.AsyncBaseTransport | None = None
+    manifest: Manifest,
+    settings: Mapping[str, Any],
+    clock: Clock,
+    mount: httpx.AsyncBaseTransport | None = None,
+    *,
+    tier: Tier | None = None,
 ) -> AsyncIterator[LinkedMarket]:
     """Binds a market's adapter for as long as the context lasts; opens no connection yet.
 
@@ -110,6 +139,7 @@ async def link(
         settings: the values of the market's config model.
         clock: gives the instant.
         mount: an in-process stand-in; None for real sockets.
+        tier: what its adapter may be used for; None: what is recorded of it.
 
     Raises ConfigurationError naming the setting that is wrong.
     """
@@ -129,4 +159,6 @@ async def link(
     factory = cast("AdapterFactory", manifest.adapter_class)
     async with Transport(manifest.name, client, pacers) as transport:
         account = str(getattr(config, manifest.account_setting, ""))
-        yield LinkedMarket(manifest, factory(config, transport, clock), account, library)
+        yield LinkedMarket(
+            manifest, factory(config, transport, clock), account, library, tier or recorded_tier(manifest)
+        )

@@ -170,7 +170,7 @@ class OfferEntry(_Value):
     firm: bool
     quantity: Annotated[int, Field(ge=0)]
     lot: Units
-    price: Annotated[int, Field(ge=0)] | None
+    price: Annotated[int, Field(ge=1)] | None
     currency: Currency | None
     reason: Text | None
 

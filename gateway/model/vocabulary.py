@@ -101,8 +101,9 @@ class ListingState(StrEnum):
 
 
 class TradeState(StrEnum):
-    """What a trade is."""
+    """What a trade is; ``PROPOSED``: told of by one side, not accepted by the other yet."""
 
+    PROPOSED = "proposed"
     EXECUTED = "executed"
     SETTLED = "settled"
     CANCELLED = "cancelled"

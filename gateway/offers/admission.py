@@ -7,7 +7,7 @@ they need are in :data:`RULES`; what they compare with is the policy's data.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +34,7 @@ class Decision:
 
     Attributes:
         firm: whether it may be offered firm; else it is indicative.
-        halted: the restriction that stops it for now.
+        halted: what stops it for now: a restriction, or a snapshot that proves nothing.
     """
 
     candidate: Candidate
@@ -44,7 +44,7 @@ class Decision:
 
     @property
     def admitted(self) -> bool:
-        """Whether no rule refuses it. A restriction halts an offer, it does not refuse it."""
+        """Whether no rule refuses it. A restriction or a broken snapshot halts an offer, it does not refuse it."""
         return all(one.admitted for one in self.verdicts)
 
 
@@ -57,8 +57,8 @@ class Circumstances:
     restrictions: Restrictions
     now: dt.datetime
     today: dt.date
-    incomplete: frozenset[str]
-    """Markets whose last snapshot of our holdings is not complete."""
+    unproven: Mapping[str, str]
+    """Markets whose snapshot of our holdings proves nothing now, each with why."""
 
 
 Rule = Callable[[Candidate, Circumstances], tuple[bool, str]]
@@ -71,18 +71,37 @@ def decide(candidates: Sequence[Candidate], circumstances: Circumstances) -> lis
 
 def _decide(one: Candidate, circumstances: Circumstances) -> Decision:
     verdicts = tuple(Verdict(name, *rule(one, circumstances)) for name, rule in RULES)
-    stopped = circumstances.restrictions.on(
-        {
-            ScopeKind.MARKET: one.market,
-            ScopeKind.PROGRAMME: one.programme,
-            ScopeKind.PROJECT: one.project_id and f"{one.programme}-{one.project_id}",
-            ScopeKind.CLASS: one.class_id,
-            ScopeKind.OFFER: offer_id(one.class_id),
-            ScopeKind.ACCOUNT: one.reference if one.origin is Origin.HOLDING else None,
-        }
-    )
-    halted = f"{stopped.scope} is restricted by {stopped.placed_by}: {stopped.reason}" if stopped else None
-    return Decision(one, verdicts, _is_firm(one, circumstances), halted)
+    return Decision(one, verdicts, _is_firm(one, circumstances), _halted(one, circumstances))
+
+
+def _halted(one: Candidate, circumstances: Circumstances) -> str | None:
+    """What stops a candidate for now, in words; of a contract also what stops a project that may be delivered."""
+    projects = [f"{one.programme}-{one.project_id}"] if one.project_id else [*(one.deliverable or ())]
+    for project in projects or [""]:
+        stopped = circumstances.restrictions.on(
+            {
+                ScopeKind.MARKET: one.market,
+                ScopeKind.PROGRAMME: one.programme,
+                ScopeKind.PROJECT: project,
+                ScopeKind.CLASS: one.class_id,
+                ScopeKind.OFFER: offer_id(one.class_id),
+                ScopeKind.ACCOUNT: one.reference if one.origin is Origin.HOLDING else None,
+            }
+        )
+        if stopped:
+            return f"{stopped.scope} is restricted by {stopped.placed_by}: {stopped.reason}"
+    return _unproven(one, circumstances) if one.origin is Origin.HOLDING else None
+
+
+def _unproven(one: Candidate, circumstances: Circumstances) -> str | None:
+    limit = dt.timedelta(hours=circumstances.version.snapshot_hours)
+    if one.seen_at is not None and circumstances.now - one.seen_at > limit:
+        return f"the last complete snapshot of {one.market} is {_hours(circumstances.now - one.seen_at)} old"
+    return circumstances.unproven.get(one.market)
+
+
+def _hours(age: dt.timedelta) -> str:
+    return f"{age // dt.timedelta(hours=1)} hours"
 
 
 def _is_firm(one: Candidate, circumstances: Circumstances) -> bool:
@@ -124,13 +143,16 @@ def _vintage(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
 
 def _labels(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
     found = circumstances.version.programme(one.programme)
-    excluded = sorted(set(one.labels) & set(circumstances.version.excluded_labels))
+    labels = one.labels or ()
+    excluded = sorted(set(labels) & set(circumstances.version.excluded_labels))
     if excluded:
         return False, f"label {', '.join(excluded)} is excluded"
+    if one.labels is None and one.at_venue and one.deliverable is None:
+        return False, "the venue does not say which labels they have"
     wanted = found.labels_any_of if found else ()
-    if wanted and not set(wanted) & set(one.labels):
-        return False, f"none of the labels {', '.join(wanted)}; it has {', '.join(one.labels) or 'none'}"
-    return True, f"labels {', '.join(one.labels)}" if one.labels else "no label is needed"
+    if wanted and not set(wanted) & set(labels):
+        return False, f"none of the labels {', '.join(wanted)}; it has {', '.join(labels) or 'none'}"
+    return True, f"labels {', '.join(labels)}" if labels else "no label is needed"
 
 
 def _unit_state(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
@@ -170,16 +192,25 @@ def _for_sale(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
     return True, f"{(one.available if one.origin is Origin.HOLDING else one.quantity):,} units"
 
 
-def _snapshot(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
-    if one.origin is not Origin.HOLDING:
-        return True, "seen elsewhere"
-    if one.market in circumstances.incomplete:
-        return False, f"the last snapshot of {one.market} is not complete"
+def _readable(one: Candidate, _circumstances: Circumstances) -> tuple[bool, str]:
+    if one.unreadable:
+        return False, "its market says something of it now that cannot be read: see the quarantine"
+    return True, "all that its market says of it can be read"
+
+
+def _fresh(one: Candidate, circumstances: Circumstances) -> tuple[bool, str]:
+    if one.seen_at is None:
+        return False, f"{one.market} was never read whole"
     age = circumstances.now - one.seen_at
-    limit = dt.timedelta(hours=circumstances.version.snapshot_hours)
-    if age > limit:
-        return False, f"the last complete snapshot of {one.market} is {age // dt.timedelta(hours=1)} hours old"
-    return True, "the snapshot is complete and fresh"
+    if one.origin is Origin.HOLDING:
+        return True, f"seen {_hours(age)} ago"
+    if one.valid_until is not None and one.valid_until <= circumstances.now:
+        return False, f"the listing ended at {one.valid_until:%Y-%m-%d %H:%M}Z"
+    if one.valid_from is not None and one.valid_from > circumstances.now:
+        return False, f"the listing begins at {one.valid_from:%Y-%m-%d %H:%M}Z"
+    if age > dt.timedelta(hours=circumstances.version.listing_hours):
+        return False, f"the last complete reading of {one.market} is {_hours(age)} old"
+    return True, f"seen {_hours(age)} ago"
 
 
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
@@ -192,6 +223,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("project state", _project_state),
     ("deliverable list", _deliverable),
     ("for sale", _for_sale),
-    ("snapshot", _snapshot),
+    ("readable", _readable),
+    ("fresh", _fresh),
 )
 """Every rule by its name, in the order in which people read them."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Origin(StrEnum):
-    """Where a candidate was seen: among our own units, listed at a venue, or in a registry's public inventory."""
+    """Where a candidate was seen: in an account of ours, listed at a venue, or in a registry's public inventory."""
 
     HOLDING = "holding"
     LISTING = "listing"
@@ -25,6 +25,10 @@ class Candidate:
         reference: the market's id of the listing or the account that holds them.
         class_id: their credit class; of a standardised contract, the market and its instrument.
         deliverable: of a standardised contract, the projects that the market says may be delivered into it.
+        labels: None where the market does not say them.
+        unreadable: the market says something of these units, or of their project, that cannot be read.
+        valid_from, valid_until: of a listing.
+        seen_at: when all that the market shows of the kind was last read whole; None where it never was.
         quantity: units, as the market shows them.
         available: of these, what nothing encumbers.
         state: the units' normalised state, or the listing's; ``state_native`` the market's word.
@@ -44,7 +48,7 @@ class Candidate:
     unit_kind: str | None
     vintage_start: dt.date | None
     vintage_end: dt.date | None
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     deliverable: tuple[str, ...] | None
     state: str
     state_native: str | None
@@ -52,4 +56,7 @@ class Candidate:
     available: int
     price: int | None
     currency: str | None
-    seen_at: dt.datetime
+    unreadable: bool
+    valid_from: dt.datetime | None
+    valid_until: dt.datetime | None
+    seen_at: dt.datetime | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,24 +19,38 @@ CANDIDATES_LIMIT: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class Markets:
+    """The linked markets, and the number of our account at each; empty where we have none."""
+
+    manifests: Mapping[str, Manifest]
+    accounts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """The candidates, and which markets' snapshots of our holdings are not complete."""
+    """The candidates, and each market whose snapshot of our holdings proves nothing now, with why."""
 
     candidates: list[Candidate]
-    incomplete: frozenset[str]
+    unproven: Mapping[str, str]
 
 
-async def seen(connection: AsyncConnection, manifests: Mapping[str, Manifest], *, inventory: int) -> Seen:
+async def seen(connection: AsyncConnection, markets: Markets, *, inventory: int) -> Seen:
     """What could be offered now, as the markets were last known.
 
     Args:
         connection: in a transaction.
-        manifests: of the linked markets; the home venue's own listings are no candidates.
+        markets: the linked ones; the home venue's own listings are no candidates.
         inventory: how many classes of the registries' public inventory are read at most.
+
+    Raises TooMany when there is more than can be decided on.
     """
-    elsewhere = {name: one for name, one in manifests.items() if one.role is not MarketRole.HOME_VENUE}
-    registries = [one for one in elsewhere.values() if one.role is MarketRole.REGISTRY]
-    asked = sightings.Asked(tuple(elsewhere), {one.name: one.programme for one in registries})
+    elsewhere = {name: one for name, one in markets.manifests.items() if one.role is not MarketRole.HOME_VENUE}
+    registries: dict[str, str] = {}
+    for name, one in elsewhere.items():
+        if one.role is MarketRole.REGISTRY:
+            # Of two that keep one programme the first is asked about its projects, so that no row is doubled.
+            registries.setdefault(one.programme, name)
+    asked = sightings.Asked({name: markets.accounts.get(name, "") for name in elsewhere}, registries)
     known = {
         (name, kind): await snapshots.last(connection, name, kind)
         for name in elsewhere
@@ -47,19 +60,17 @@ async def seen(connection: AsyncConnection, manifests: Mapping[str, Manifest], *
     found += [_listing(row, elsewhere, known) for row in await sightings.listings(connection, asked, CANDIDATES_LIMIT)]
     if inventory:
         found += [_inventory(row, elsewhere, known) for row in await sightings.inventory(connection, asked, inventory)]
-    incomplete = frozenset(
-        name for (name, kind), one in known.items() if kind is RecordKind.HOLDING and one is not None and not one.newest
-    )
-    return Seen(found, incomplete)
+    unproven = {
+        name: f"the last snapshot of {name} is not complete"
+        for (name, kind), one in known.items()
+        if kind is RecordKind.HOLDING and one is not None and not one.newest
+    }
+    for name in await sightings.unreadable_accounts(connection, asked):
+        unproven.setdefault(name, f"a row of our holdings at {name} cannot be read")
+    return Seen(found, unproven)
 
 
 Known = Mapping[tuple[str, RecordKind], snapshots.LastWhole | None]
-_NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-def _seen_at(known: Known, market: str, kind: RecordKind) -> dt.datetime:
-    found = known[market, kind]
-    return found.as_of if found else _NEVER
 
 
 def _holding(row: RowMapping, manifests: Mapping[str, Manifest], known: Known) -> Candidate:
@@ -78,16 +89,13 @@ def _holding(row: RowMapping, manifests: Mapping[str, Manifest], known: Known) -
         state_native=row["state_native"],
         quantity=row["quantity"],
         available=max(usable, 0),
-        price=None,
-        currency=None,
-        seen_at=_seen_at(known, manifest.name, RecordKind.HOLDING),
-        **_described(row),
+        **_described(row, known, manifest.name, RecordKind.HOLDING),
     )
 
 
 def _listing(row: RowMapping, manifests: Mapping[str, Manifest], known: Known) -> Candidate:
     manifest = manifests[row["market"]]
-    described = _described(row)
+    described = _described(row, known, manifest.name, RecordKind.LISTING)
     return Candidate(
         origin=Origin.LISTING,
         market=manifest.name,
@@ -101,10 +109,13 @@ def _listing(row: RowMapping, manifests: Mapping[str, Manifest], known: Known) -
         state_native=row["state_native"],
         quantity=row["quantity"],
         available=row["quantity"],
-        price=row["price"],
-        currency=row["currency"],
-        seen_at=_seen_at(known, manifest.name, RecordKind.LISTING),
-        **described,
+        **described
+        | {
+            "price": row["price"],
+            "currency": row["currency"],
+            "valid_from": row["valid_from"],
+            "valid_until": row["valid_until"],
+        },
     )
 
 
@@ -123,14 +134,12 @@ def _inventory(row: RowMapping, manifests: Mapping[str, Manifest], known: Known)
         state_native=None,
         quantity=row["quantity"],
         available=0,
-        price=None,
-        currency=None,
-        seen_at=_seen_at(known, manifest.name, RecordKind.BLOCK),
-        **_described(row),
+        **_described(row, known, manifest.name, RecordKind.BLOCK),
     )
 
 
-def _described(row: RowMapping) -> dict[str, Any]:
+def _described(row: RowMapping, known: Known, market: str, kind: RecordKind) -> dict[str, Any]:
+    last = known[market, kind]
     return {
         "project_id": row["project_id"],
         "project_name": row["project_title"],
@@ -138,7 +147,13 @@ def _described(row: RowMapping) -> dict[str, Any]:
         "unit_kind": row["unit_kind"],
         "vintage_start": row["vintage_start"],
         "vintage_end": row["vintage_end"],
-        "labels": tuple(sorted(row["labels"] or ())),
+        "labels": None if row["labels"] is None else tuple(sorted(row["labels"])),
+        "price": None,
+        "currency": None,
+        "unreadable": row["unreadable"],
+        "valid_from": None,
+        "valid_until": None,
+        "seen_at": last.as_of if last else None,
     }
 
 

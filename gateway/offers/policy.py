@@ -120,6 +120,7 @@ class PolicyVersion(_Part):
         registry_inventory: what becomes of units that a registry shows and nobody has put up for sale.
         venue_positions: what becomes of our units that are earmarked at another venue.
         snapshot_hours: how old a complete snapshot may be for a firm offer.
+        listing_hours: how old a complete reading of a venue's listings may be for an indicative one.
         lot: the smallest quantity, and the step.
         quoted_in: the currencies that the venue quotes.
         price_step: the step of its prices; a converted price is rounded to it, half a step up.
@@ -137,6 +138,7 @@ class PolicyVersion(_Part):
     registry_inventory: Literal["indicative", "refuse"]
     venue_positions: Literal["indicative", "firm"]
     snapshot_hours: Number
+    listing_hours: Number
     lot: Annotated[int, BeforeValidator(_number), Field(ge=1)]
     quoted_in: tuple[Currency, ...] = Field(min_length=1)
     price_step: PriceText
@@ -149,13 +151,18 @@ class PolicyVersion(_Part):
         return next((one for one in fitting if one.project_id in {None, project_id}), None)
 
     def quoted(self, price: int, currency: str) -> tuple[int, Currency] | None:
-        """A price as the venue quotes it; None where it quotes neither the currency nor one that there is a rate to."""
-        if currency in self.quoted_in:
-            return price, Currency(currency)
-        for one in self.reference_rates:
-            if one.seen_in == currency and one.into in self.quoted_in:
-                steps = 10**RATE_SCALE * self.price_step
-                return (2 * price * one.rate + steps) // (2 * steps) * self.price_step, one.into
+        """A price as the venue quotes it, in its steps.
+
+        None where it quotes neither the currency nor one that there is a rate to, and for less than half a step.
+        """
+        one = 10**RATE_SCALE
+        rates = [(Currency(currency), one)] if currency in self.quoted_in else []
+        rates += [(other.into, other.rate) for other in self.reference_rates if other.seen_in == currency]
+        for into, rate in rates:
+            steps = one * self.price_step
+            rounded = (2 * price * rate + steps) // (2 * steps) * self.price_step
+            if into in self.quoted_in and rounded:
+                return rounded, into
         return None
 
     def programme(self, name: str | None) -> Programme | None:

@@ -1,17 +1,19 @@
 """Publishing: the home venue is told what changed, once, and asked when its answer was lost.
 
-A publication is stored with its id before it leaves. Until it is known what became of it no other one leaves: an open
-one is asked about first, with the same order. What the venue accepts is what it shows.
+A publication is stored with its id before it leaves. One whose end is not known is asked about with the same order;
+until the venue could not get it any more, "not found" is no end. It does not stand in the way of the next: every entry
+has a revision above all that the venue has or may yet get, and an older revision never replaces a newer one there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,181 +25,203 @@ from gateway.store import events
 from gateway.store.database import Database
 from gateway.store.tables.offers import offer, publication
 
-ENTRIES_LIMIT: Final = 1000
-"""Entries of one publication, as the venue's own limit."""
+ENTRIES_LIMIT: Final = 100
+"""Entries of one publication: so many a venue answers at once."""
+
+WAITS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between the questions about a publication that the venue still works on."""
+
+ENDS: Final = (CommandState.CONFIRMED, CommandState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """The home venue: its name, our account there, and its adapter."""
+    """The home venue: its name, our account there, its adapter, and how late it may still take what was sent."""
 
     market: str
     account: str
     adapter: PublishesOffers
+    processing_limit: timedelta
 
 
 @dataclass(slots=True)
 class Published:
     """What was told the venue and what it answered.
 
-    ``in_doubt`` is the id of a publication of which the venue cannot say yet what became; nothing more was sent.
+    Attributes:
+        accepted: entries that it took.
+        refused: entries that it refused, each with its code and words.
+        rejected: publications that it refused as a whole: its code and words.
+        in_doubt: the id of a publication of which the end is not known yet.
     """
 
     accepted: list[OfferEntry] = field(default_factory=list)
     refused: list[tuple[OfferEntry, str | None, str | None]] = field(default_factory=list)
+    rejected: list[tuple[str | None, str | None]] = field(default_factory=list)
     in_doubt: str | None = None
 
 
-Planned = Callable[[dict[str, Shown]], Sequence[OfferEntry]]
-"""What to tell the venue, from what it shows."""
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Tells one venue, and keeps what it answers.
 
-
-async def publish(
-    database: Database, venue: Venue, planned: Planned, *, actor: str, new_id: Callable[[], str]
-) -> Published:
-    """Brings the venue's offers in step.
-
-    Args:
+    Attributes:
         database: where offers and publications are kept.
         venue: the home venue.
-        planned: decides what to tell it, once it is known what it shows.
         actor: who does it.
+        now: the instant of the work.
         new_id: makes the id of a publication.
-
-    Raises an AdapterError when the venue refuses the whole, or cannot be reached; then nothing has changed there.
+        sleep: waits so many seconds.
     """
-    told = Published()
-    async with database.session() as guard:
-        # Two that publish at once wait for one another; the lock ends with the session.
-        await guard.execute(text("SELECT pg_advisory_lock(hashtextextended('carbon-gateway publishing', 0))"))
-        await guard.commit()
-        await _publish(database, venue, planned, actor, new_id, told)
-    return told
 
+    database: Database
+    venue: Venue
+    actor: str
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    sleep: Callable[[float], Awaitable[None]]
+    told: Published = field(default_factory=Published)
 
-async def _publish(
-    database: Database, venue: Venue, planned: Planned, actor: str, new_id: Callable[[], str], told: Published
-) -> None:
-    if not await _settle_open(database, venue, told):
-        return
-    async with database.transaction() as connection:
-        entries = planned(await shown(connection))
-    for start in range(0, len(entries), ENTRIES_LIMIT):
-        batch = tuple(entries[start : start + ENTRIES_LIMIT])
-        order = Publication(command_id=new_id(), account=venue.account, offers=batch)
-        async with database.transaction() as connection:
-            await connection.execute(
-                insert(publication).values(
-                    command_id=order.command_id,
-                    market=venue.market,
-                    actor=actor,
-                    sent_order=order.model_dump(mode="json"),
-                    state="persisted",
+    async def send(self, entries: Sequence[OfferEntry]) -> None:
+        """Sends entries, so many at a time.
+
+        Raises NotSent, Rejected or AccessDenied where the venue has not taken a publication: nothing of it happened.
+        """
+        for start in range(0, len(entries), ENTRIES_LIMIT):
+            batch = tuple(entries[start : start + ENTRIES_LIMIT])
+            order = Publication(command_id=self.new_id(), account=self.venue.account, offers=batch)
+            async with self.database.transaction() as connection:
+                await self._persist(connection, order)
+            await self._send_one(order)
+
+    async def resolve_open(self) -> None:
+        """Asks about every publication of which the end is not known."""
+        self.told.in_doubt = None
+        async with self.database.transaction() as connection:
+            rows = (
+                await connection.execute(
+                    select(publication.c.sent_order, publication.c.created_at, func.clock_timestamp().label("now"))
+                    .where(publication.c.market == self.venue.market, publication.c.finished_at.is_(None))
+                    .order_by(publication.c.created_at)
                 )
+            ).all()
+        for row in rows:
+            order = Publication.model_validate_json(json.dumps(row.sent_order))
+            answer = await self.venue.adapter.publication_status(order)
+            await self._take(order, answer, late=row.now - row.created_at > self.venue.processing_limit)
+
+    async def _send_one(self, order: Publication) -> None:
+        try:
+            answer = await self.venue.adapter.publish(order)
+        except (NotSent, Rejected, AccessDenied) as error:
+            async with self.database.transaction() as connection:
+                await self._close(connection, order, "rejected", {"error": str(error), "code": error.code})
+            raise
+        except OutcomeUnknown as error:
+            async with self.database.transaction() as connection:
+                await self._leave_open(connection, order, "in_doubt", {"error": str(error)})
+            answer = await self.venue.adapter.publication_status(order)
+        for wait in WAITS:
+            if answer.status.state in ENDS or answer.status.state is CommandState.NOT_FOUND:
+                break  # what it does not have may still arrive; asking again at once tells nothing more
+            await self.sleep(wait)
+            answer = await self.venue.adapter.publication_status(order)
+        await self._take(order, answer, late=False)
+
+    async def _take(self, order: Publication, answer: PublicationStatus, *, late: bool) -> None:
+        """Keeps the venue's answer; ``late``: what it does not have now it will not get any more."""
+        said, state = answer.model_dump(mode="json"), answer.status.state
+        async with self.database.transaction() as connection:
+            if state in ENDS or (state is CommandState.NOT_FOUND and late):
+                by_id = {one.offer_id: one for one in order.offers}
+                for one in answer.entries:
+                    await self._keep(connection, order, by_id[one.offer_id], one)
+                if state is CommandState.REJECTED and not answer.entries:
+                    self.told.rejected.append((answer.status.code, answer.status.message))
+                closed = "confirmed" if state is CommandState.CONFIRMED else "rejected"
+                await self._close(connection, order, closed, said)
+            else:
+                self.told.in_doubt = order.command_id
+                working = state in {CommandState.ACCEPTED, CommandState.AWAITING_ACCEPTANCE}
+                await self._leave_open(connection, order, "accepted" if working else "in_doubt", said)
+
+    async def _persist(self, connection: AsyncConnection, order: Publication) -> None:
+        await connection.execute(
+            insert(publication).values(
+                command_id=order.command_id,
+                market=self.venue.market,
+                actor=self.actor,
+                sent_order=order.model_dump(mode="json"),
+                state="persisted",
             )
-        if not await _send(database, venue, order, actor, told):
-            return
+        )
+        await self._tell(connection, order, "persisted", {"entries": len(order.offers)})
+
+    async def _keep(
+        self, connection: AsyncConnection, order: Publication, entry: OfferEntry, answer: EntryStatus
+    ) -> None:
+        written = entry.model_dump(mode="json")
+        if answer.accepted:
+            self.told.accepted.append(entry)
+            row = _row(entry, order) | {"refused": None}
+            kept = insert_or(offer).values(row)
+            newer = offer.c.revision < entry.revision
+            await connection.execute(kept.on_conflict_do_update(index_elements=["offer_id"], set_=row, where=newer))
+        else:
+            self.told.refused.append((entry, answer.code, answer.message))
+            refused = {"entry": written, "code": answer.code, "message": answer.message}
+            never = entry.model_copy(update={"action": OfferAction.WITHDRAW, "quantity": 0})
+            kept = insert_or(offer).values(_row(never, order) | {"refused": refused})
+            await connection.execute(kept.on_conflict_do_update(index_elements=["offer_id"], set_={"refused": refused}))
+        await events.append(
+            connection,
+            kind=f"offer.{_VERBS[entry.action] if answer.accepted else 'refused'}",
+            subject=f"{self.venue.market}/offer/{entry.offer_id}",
+            actor=self.actor,
+            data={"publication": order.command_id, "entry": written, "code": answer.code, "message": answer.message},
+        )
+
+    async def _close(self, connection: AsyncConnection, order: Publication, state: str, answer: dict[str, Any]) -> None:
+        await connection.execute(
+            update(publication)
+            .where(publication.c.command_id == order.command_id)
+            .values(state=state, finished_at=func.clock_timestamp(), answer=answer)
+        )
+        await self._tell(connection, order, state, {"answer": answer})
+
+    async def _leave_open(
+        self, connection: AsyncConnection, order: Publication, state: str, answer: dict[str, Any]
+    ) -> None:
+        changed = await connection.execute(
+            update(publication)
+            .where(publication.c.command_id == order.command_id, publication.c.state != state)
+            .values(state=state, answer=answer)
+        )
+        if changed.rowcount:
+            await self._tell(connection, order, state, {"answer": answer})
+
+    async def _tell(self, connection: AsyncConnection, order: Publication, verb: str, data: dict[str, Any]) -> None:
+        subject = f"{self.venue.market}/publication/{order.command_id}"
+        await events.append(connection, kind=f"publication.{verb}", subject=subject, actor=self.actor, data=data)
 
 
 async def shown(connection: AsyncConnection) -> dict[str, Shown]:
-    """What the home venue shows of ours, by offer id."""
+    """What the home venue accepted of us, by offer id."""
+    rows = await connection.execute(select(offer.c.entry, offer.c.refused))
+    found = [Shown(_entry(row.entry), _entry(row.refused["entry"]) if row.refused else None) for row in rows]
+    return {one.entry.offer_id: one for one in found}
+
+
+async def doubtful(connection: AsyncConnection, market: str) -> dict[str, int]:
+    """The highest revision of each offer in a publication of which the end is not known."""
     rows = await connection.execute(
-        select(
-            offer.c.offer_id, offer.c.entry, offer.c.refused, publication.c.created_at, publication.c.finished_at
-        ).join(publication, publication.c.command_id == offer.c.publication)
+        select(publication.c.sent_order).where(publication.c.market == market, publication.c.finished_at.is_(None))
     )
-    return {
-        row.offer_id: Shown(
-            _entry(row.entry),
-            row.finished_at or row.created_at,
-            _entry(row.refused["entry"]) if row.refused else None,
-        )
-        for row in rows
-    }
-
-
-async def _send(database: Database, venue: Venue, order: Publication, actor: str, told: Published) -> bool:
-    """Sends a stored publication; whether the next one may leave."""
-    try:
-        answer = await venue.adapter.publish(order)
-    except (NotSent, Rejected, AccessDenied) as error:
-        async with database.transaction() as connection:
-            await _close(connection, order, "rejected", {"error": str(error), "code": error.code})
-        raise
-    except OutcomeUnknown as error:
-        async with database.transaction() as connection:
-            await _mark_in_doubt(connection, order, {"error": str(error)})
-        return await _settle_open(database, venue, told)
-    return await _take(database, venue, order, answer, actor, told)
-
-
-async def _settle_open(database: Database, venue: Venue, told: Published) -> bool:
-    """Asks about a publication of which the end is not known; whether there is none any more."""
-    async with database.transaction() as connection:
-        row = (
-            await connection.execute(
-                select(publication.c.sent_order, publication.c.actor).where(
-                    publication.c.market == venue.market, publication.c.finished_at.is_(None)
-                )
-            )
-        ).one_or_none()
-    if row is None:
-        return True
-    order = Publication.model_validate_json(_json(row.sent_order))
-    answer = await venue.adapter.publication_status(order)
-    return await _take(database, venue, order, answer, row.actor, told)
-
-
-async def _take(
-    database: Database, venue: Venue, order: Publication, answer: PublicationStatus, actor: str, told: Published
-) -> bool:
-    """Keeps the venue's answer; whether it is its last word."""
-    said = answer.model_dump(mode="json")
-    async with database.transaction() as connection:
-        match answer.status.state:
-            case CommandState.CONFIRMED | CommandState.REJECTED | CommandState.NOT_FOUND:
-                by_id = {one.offer_id: one for one in order.offers}
-                for one in answer.entries:
-                    await _keep(connection, venue, order, by_id[one.offer_id], one, actor, told)
-                confirmed = answer.status.state is CommandState.CONFIRMED
-                await _close(connection, order, "confirmed" if confirmed else "rejected", said)
-                return True
-            case _:
-                await _mark_in_doubt(connection, order, said)
-                told.in_doubt = order.command_id
-                return False
-
-
-async def _keep(
-    connection: AsyncConnection,
-    venue: Venue,
-    order: Publication,
-    entry: OfferEntry,
-    answer: EntryStatus,
-    actor: str,
-    told: Published,
-) -> None:
-    written = entry.model_dump(mode="json")
-    if answer.accepted:
-        told.accepted.append(entry)
-        row = _row(entry, order) | {"refused": None}
-        kept = insert_or(offer).values(row)
-        await connection.execute(
-            kept.on_conflict_do_update(index_elements=["offer_id"], set_=row, where=offer.c.revision < entry.revision)
-        )
-    else:
-        told.refused.append((entry, answer.code, answer.message))
-        refused = {"entry": written, "code": answer.code, "message": answer.message}
-        never = entry.model_copy(update={"action": OfferAction.WITHDRAW, "quantity": 0})
-        kept = insert_or(offer).values(_row(never, order) | {"refused": refused})
-        await connection.execute(kept.on_conflict_do_update(index_elements=["offer_id"], set_={"refused": refused}))
-    await events.append(
-        connection,
-        kind=f"offer.{_VERBS[entry.action] if answer.accepted else 'refused'}",
-        subject=f"{venue.market}/offer/{entry.offer_id}",
-        actor=actor,
-        data={"publication": order.command_id, "entry": written, "code": answer.code, "message": answer.message},
-    )
+    highest: dict[str, int] = {}
+    for row in rows:
+        for entry in Publication.model_validate_json(json.dumps(row.sent_order)).offers:
+            highest[entry.offer_id] = max(entry.revision, highest.get(entry.offer_id, 0))
+    return highest
 
 
 _VERBS: Final = {OfferAction.PUT: "published", OfferAction.HALT: "halted", OfferAction.WITHDRAW: "withdrawn"}
@@ -216,24 +240,6 @@ def _row(entry: OfferEntry, order: Publication) -> dict[str, Any]:
     }
 
 
-async def _close(connection: AsyncConnection, order: Publication, state: str, answer: dict[str, Any]) -> None:
-    await connection.execute(
-        update(publication)
-        .where(publication.c.command_id == order.command_id)
-        .values(state=state, finished_at=func.clock_timestamp(), answer=answer)
-    )
-
-
-async def _mark_in_doubt(connection: AsyncConnection, order: Publication, answer: dict[str, Any]) -> None:
-    await connection.execute(
-        update(publication).where(publication.c.command_id == order.command_id).values(state="in_doubt", answer=answer)
-    )
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    """Strict models read dates and words from JSON text, not from what a database made of it."""
-    return json.dumps(document).encode()
-
-
 def _entry(document: dict[str, Any]) -> OfferEntry:
-    return OfferEntry.model_validate_json(_json(document))
+    # Strict models read dates and words from JSON text, not from what a database made of it.
+    return OfferEntry.model_validate_json(json.dumps(document))

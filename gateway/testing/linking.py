@@ -14,7 +14,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 import respx
+import stamina
 
+from gateway.kit.conformance.report import Tier
 from gateway.kit.faults import FaultPlan, FaultyMock, with_faults
 from gateway.kit.manifest import Manifest
 from gateway.kit.mock import Mock, MockClock, answered
@@ -25,13 +27,16 @@ from gateway.model.errors import ConfigurationError
 STARTS_AT: Final = datetime(2026, 7, 15, 3, 0, tzinfo=UTC)
 """A Wednesday, 11:00 in Hong Kong, when every linked market is open."""
 
+ATTEMPTS_LIMIT: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class LinkedStandIn:
     """A market and the stand-in behind it.
 
     Attributes:
-        market: the linked market, as the gateway itself has it; ``market.adapter`` is its adapter.
+        market: the linked market, as the gateway itself has it, whatever tier is recorded of it: a stand-in is where an
+            adapter is written. ``market.adapter`` is its adapter.
         mock: the stand-in; its book may be changed from behind.
         clock: the time of both; a test moves it.
         network: the faulty network between them; None where no faults were asked for.
@@ -79,6 +84,8 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
     """Mounts stand-ins for as long as the context lasts; what :func:`link_market` gives."""
     async with AsyncExitStack() as stack:
         router = stack.enter_context(respx.mock(assert_all_called=False, assert_all_mocked=True))
+        # Reads are tried again as often as ever, without a wait between.
+        stack.enter_context(stamina.set_testing(testing=True, attempts=ATTEMPTS_LIMIT, cap=True))
         taken: dict[str, str] = {}
 
         async def link_market(
@@ -94,7 +101,7 @@ async def standing_in() -> AsyncIterator[LinkMarket]:
             time = clock or MockClock(STARTS_AT)
             behind = mock or manifest.mock_factory(seed, time)
             network = with_faults(behind, faults) if faults else None
-            market = await stack.enter_async_context(link(manifest, settings or {}, time))
+            market = await stack.enter_async_context(link(manifest, settings or {}, time, tier=Tier.GOLD))
             found = _addresses(manifest, settings or {})
             hosts = dict.fromkeys((httpx.URL(address).netloc.decode() for address in found.values()), name)
             if both := sorted(hosts.keys() & taken.keys()):

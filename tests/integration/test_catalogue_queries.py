@@ -204,7 +204,7 @@ def test_changes_are_said_as_people_say_them() -> None:
     assert change("block.changed", ("ended_on", None, "2026-01-01"), ("holder", "A", "B"), subject=block) == (
         "VCS 1748, block verra:vcu:1-9: ended on nothing → 2026-01-01, holder A → B"
     )
-    assert change("block.gone", subject=block) == "VCS 1748, block verra:vcu:1-9: no longer shown by the registry"
+    assert change("block.gone", subject=block) == "VCS 1748, block verra:vcu:1-9: no longer shown by its market"
     assert change("block.gone", subject=block, superseded=True).endswith(": its units are shown in other blocks")
     assert change("block.returned", subject=block) == "VCS 1748, block verra:vcu:1-9: shown again"
     assert change("block.returned", ("holder", "A", "B"), subject=block).endswith(": shown again, holder A → B")

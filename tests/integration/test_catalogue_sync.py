@@ -248,7 +248,7 @@ async def test_a_row_that_goes_and_comes_back(database: Database, known: Registr
     gone = await known.pull(database)
     assert gone.status is PullStatus.COMPLETE
     assert await told(database, gone.pull) == [("block.gone", key_of(block))]
-    assert (await sentences(database, gone.pull))[0].endswith("no longer shown by the registry")
+    assert (await sentences(database, gone.pull))[0].endswith("no longer shown by its market")
     assert await scalar(database, "SELECT gone_pull FROM block WHERE gone_pull IS NOT NULL") == gone.pull
     still = await known.pull(database)
     assert not still.changed_anything

@@ -19,6 +19,7 @@ from adapters.verra.book_build import build_book
 from adapters.verra.book_entries import Block, Defect
 from adapters.verra.book_export import DateStyle, export_csv
 from gateway.kit.mock import MockClock
+from gateway.markets.registry import installed
 from tests.integration.conftest import Answered, CommandLine
 
 UNREADABLE = {Defect.UNREADABLE_SERIAL, Defect.MISSING_SERIAL, Defect.QUANTITY_MISMATCH}
@@ -65,8 +66,8 @@ def expected_of_units(book: Book, file: Path) -> dict[str, Any]:
 
 def catalogue_is_empty(command_line: CommandLine) -> bool:
     lists = [document(command_line(name, "--json"))["total"] for name in ("projects", "blocks", "quarantine", "drift")]
-    (market,) = document(command_line("markets", "--json"))["rows"]
-    return lists == [0, 0, 0, 0] and market["last_pull"] is None
+    markets = document(command_line("markets", "--json"))["rows"]
+    return lists == [0, 0, 0, 0] and {market["last_pull"] for market in markets} == {None}
 
 
 def workbook(path: Path, content: bytes, dates: str | None) -> None:
@@ -359,7 +360,7 @@ def test_an_unknown_market_names_those_there_are(units: Path, command_line: Comm
 
     assert answered.code == 2
     assert document(answered)["error"]["type"] == "ConfigurationError"
-    assert "there are verra" in answered.err
+    assert f"there are {', '.join(installed())}\n" in answered.err
 
 
 def test_a_mended_code_list_lets_quarantined_rows_in(
@@ -379,7 +380,9 @@ def test_a_mended_code_list_lets_quarantined_rows_in(
     replayed = command_line("quarantine", "replay", "verra")
     again = document(command_line("quarantine", "replay", "verra", "--json"))["markets"]
 
-    assert [(one["tried"], one["accepted"]) for one in unmended] == [(1, 0)]
+    assert {one["market"]: (one["tried"], one["accepted"]) for one in unmended} == dict.fromkeys(
+        installed(), (0, 0)
+    ) | {"verra": (1, 0)}
     assert replayed.out == "verra: 1 row tried, 1 accepted, 0 still in quarantine\n"
     assert [(one["tried"], one["accepted"]) for one in again] == [(0, 0)]
     listed = document(command_line("projects", "--state", "on_hold", "--text", paused_project(book), "--json"))

@@ -13,6 +13,7 @@ import pytest
 
 from adapters.verra.book import Book
 from adapters.verra.book_entries import Block, BlockKind, Defect
+from gateway.markets.registry import installed
 from tests.integration.conftest import Answered, CommandLine, call, made_database, served_verra
 
 UNREADABLE = {Defect.UNREADABLE_SERIAL, Defect.MISSING_SERIAL, Defect.QUANTITY_MISMATCH, Defect.UNKNOWN_STATE}
@@ -156,10 +157,21 @@ def test_projects_by_state_country_and_text(read: Read) -> None:
 
 
 def test_markets_shows_what_is_known(read: Read) -> None:
-    (row,) = document(read.command_line("markets", "--json"))["rows"]
+    rows = {one["market"]: one for one in document(read.command_line("markets", "--json"))["rows"]}
+    row = rows.pop("verra")
 
-    assert (row["market"], row["programme"]) == ("verra", "VCS")
-    assert row["capabilities"] == ["ParsesExports", "ReadsCatalogue"]
+    assert row["programme"] == "VCS"
+    assert row["capabilities"] == [
+        "AcceptsTransfers",
+        "ParsesExports",
+        "ReadsCatalogue",
+        "ReadsHoldings",
+        "ReadsMovements",
+        "Retires",
+        "Transfers",
+    ]
+    assert list(rows) == [name for name in installed() if name != "verra"]
+    assert {(one["last_pull"], one["projects"], one["active_units"]) for one in rows.values()} == {(None, 0, 0)}
     assert (row["projects"], row["blocks"], row["quarantined"]) == (60, len(good(read)), 5)
     assert row["last_pull"]["status"] == "complete"
     assert row["last_pull"]["finished_at"].endswith("Z")
@@ -205,7 +217,11 @@ def test_a_wrong_word_ends_with_2_and_names_the_right_ones(read: Read, arguments
 
     assert answered.code == 2
     assert document(answered)["error"]["type"] == "ConfigurationError"
-    expected = {"nonsense": "retired_or_cancelled", "vera": "there are verra", "999": "no pull 999"}[arguments[-1]]
+    expected = {
+        "nonsense": "retired_or_cancelled",
+        "vera": f"there are {', '.join(installed())}",
+        "999": "no pull 999",
+    }[arguments[-1]]
     assert expected in answered.err
 
 

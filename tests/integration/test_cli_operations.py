@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.markets.registry import installed
 from tests.integration.conftest import Answered, CommandLine, call
 
 PROGRAM = [sys.executable, "-c", "from gateway.cli import main; main()"]
 PASSWORD = "a-password-of-nobody"
 NOBODY = f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/nothing"
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 180
 
 
 def document(answered: Answered) -> Any:
@@ -49,19 +51,51 @@ def test_the_demonstration_as_a_program_and_once_more_says_that_nothing_changed(
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["data_directory"] == str(tmp_path / "demo")
-    assert found["pull"]["status"] == "complete"
-    assert found["pull"]["changed"]
-    assert [len(found[name]["rows"]) for name in ("projects", "classes", "quarantine")] == [10, 10, 5]
+    assert (found["data_directory"], found["failures"]) == (str(tmp_path / "demo"), [])
+    pulls = {one["market"]: one["status"] for one in found["pulls"]}
+    assert pulls == dict.fromkeys(installed(), "complete")
+    assert {row["market"] for row in found["quarantine"]["rows"]} == {"verra"}
     assert found["quarantine"]["total"] == 5
+    assert {one["firm"] for one in found["offers"]["accepted"]} == {True, False}
+    assert found["offers"]["refused"] == []
+    assert found["restricted"]["firm"]
+    assert "Active → On Hold" in found["held"]["changes"][0]
+    assert list(found["outage"]["lost"]) == ["cbl"]
+    # It went while it was read: what had come of its first feed is there, and all its feeds are told as broken off.
+    assert [words.split(":")[0] for words in found["outage"]["lost"]["cbl"]] == ["positions", "deposits", "listings"]
+    assert all("broke off" in words for words in found["outage"]["lost"]["cbl"])
+    assert found["outage"]["read"] == [name for name in installed() if name != "cbl"]
+    assert found["outage"]["came_back"]
     assert "uses a database of its own" in done.stderr
     assert "verra holdings: read " in done.stderr
     assert not (tmp_path / "elsewhere").exists()
     assert again.code == 0
-    assert "verra: nothing changed" in again.out
-    assert "STATE_UNKNOWN" in again.out
-    assert "showing 10 of 300 projects" in again.out
-    assert "nothing changed since the last run" in again.out
+    figures = r"^ ([a-z]+) .*?([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +[\d,]+ +complete"
+    shown = {name: counts for name, _, *counts in re.findall(figures, again.out, re.MULTILINE)}
+    # The home venue's stand-in is a new one, without the offers of the last run.
+    assert shown.pop("hkvenue")[2] == str(len({one["offer_id"] for one in found["offers"]["accepted"]}))
+    assert shown == {name: ["0", "0", "0"] for name in installed() if name != "hkvenue"}
+    looked_at_as_a_person_does(again.out)
+
+
+def looked_at_as_a_person_does(shown: str) -> None:
+    """What the demonstration shows: every column has its heading, nothing is cut, both languages are there."""
+    lines = shown.splitlines()
+    assert "\\n" not in shown
+    assert "…" not in shown
+    assert all(len(line) <= 100 for line in lines if line.startswith(" ") and not line.startswith("  "))
+    assert re.search(r"Market +Name +Own name 本名 +Rows +New +Changed +Gone +Quarantined +Read", shown)
+    assert re.search(r"Market, account +Class, name +Units +Price +Seen as +State", shown)
+    assert re.search(r"Offer, class +Name +Units +Price +Kind +venue", shown)
+    assert re.search(r"^ OF-[0-9A-F]{16} .* firm +offered", shown, re.MULTILINE)
+    assert re.search(r"^ OF-[0-9A-F]{16} .* indicative +offered", shown, re.MULTILINE)
+    assert "STATE_UNKNOWN" in shown
+    assert "全国温室气体自愿减排注册登记系统"[:8] in shown
+    assert "星河滩造林碳汇项目" in shown
+    assert "cbl was not read whole" in shown
+    assert "cbl comes back" in shown
+    halted, offered = re.findall(r"^offers: (\d+) (?:halted|offered)$", shown, re.MULTILINE)
+    assert halted == offered
 
 
 def test_mocks_serve_until_interrupted_where_their_settings_lead(tmp_path: Path) -> None:
@@ -226,7 +260,8 @@ def test_doctor_finds_a_sound_installation_sound(environment: dict[str, str | No
 
     assert answered.code == 0
     found = {row["check"]: row["level"] for row in document(answered)["rows"]}
-    assert found.keys() == {"Python", "settings", "disk space", "database", "schema", "adapters", "market verra"}
+    own = {"Python", "settings", "disk space", "database", "schema", "adapters", "calendars"}
+    assert found.keys() == own | {f"market {name}" for name in installed()}
     assert "fail" not in found.values()
     assert "checks passed" in person.out
     assert PASSWORD not in answered.out + person.out

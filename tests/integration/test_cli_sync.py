@@ -15,6 +15,7 @@ from tests.integration.conftest import Answered, CommandLine, ServedVerra, call,
 
 ON_HOLD = "On Hold - see notification letter"
 NOBODY = "http://127.0.0.1:1"
+ADDRESSES = ("REPORTS_URL", "RESOURCES_URL", "ACCOUNTS_URL")
 
 
 def document(answered: Answered) -> Any:
@@ -29,6 +30,7 @@ def test_a_sync_reads_the_whole_book_and_a_second_one_changes_nothing(
     linked_command_line: CommandLine, verra_mock: ServedVerra
 ) -> None:
     book = verra_mock.mock.book
+    ours = [one for one in book.holdings.values() if one.account.name == "HKCV Omnibus"]
 
     first = linked_command_line("sync", "--json")
     second = linked_command_line("sync", "verra", "--json")
@@ -42,6 +44,7 @@ def test_a_sync_reads_the_whole_book_and_a_second_one_changes_nothing(
         "holdings": (len(book.holdings), sum(one.stated_quantity for one in book.holdings.values())),
         "retirements": (len(book.retirements), sum(one.stated_quantity for one in book.retirements.values())),
         "cancellations": (len(book.cancellations), sum(one.stated_quantity for one in book.cancellations.values())),
+        "account-holdings": (len(ours), sum(one.quantity for one in ours)),
     }
     assert {name: (feed["stated_rows"], feed["stated_quantity"]) for name, feed in feeds.items()} == stated
     assert all(feed["complete"] and feed["rows"] == feed["stated_rows"] for feed in feeds.values())
@@ -98,6 +101,7 @@ def test_a_market_that_is_down_is_said_once_and_does_not_stop_the_others(
     settings = environment | {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url} | verra_mock.environment()
     settings["CARBON_GATEWAY_MARKETS__ANOTHER__REPORTS_URL"] = NOBODY
     settings["CARBON_GATEWAY_MARKETS__ANOTHER__RESOURCES_URL"] = NOBODY
+    settings["CARBON_GATEWAY_MARKETS__ANOTHER__ACCOUNTS_URL"] = NOBODY
 
     answered = call(settings, "sync", "--json")
 
@@ -139,9 +143,9 @@ def test_an_incomplete_pull_ends_with_1_and_says_why(
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ({}, ("REPORTS_URL", "RESOURCES_URL")),
-        ({"APP_KEY": "a key"}, ("REPORTS_URL", "RESOURCES_URL")),
-        ({"REPORTS_URL": "http://127.0.0.1:9/reports"}, ("RESOURCES_URL",)),
+        ({}, ADDRESSES),
+        ({"APP_KEY": "a key"}, ADDRESSES),
+        ({"REPORTS_URL": "http://127.0.0.1:9/reports"}, ("RESOURCES_URL", "ACCOUNTS_URL")),
     ],
 )
 def test_no_address_is_called_that_was_not_configured(
@@ -149,8 +153,8 @@ def test_no_address_is_called_that_was_not_configured(
 ) -> None:
     settings = {f"CARBON_GATEWAY_MARKETS__VERRA__{name}": value for name, value in given.items()}
     url = {"CARBON_GATEWAY_DATABASE_URL": fresh_database_url}
-    answered = call(environment | url | settings, "sync", "--json")
+    answered = call(environment | url | settings, "sync", "verra", "--json")
     assert answered.code == 2
     assert "market verra is not configured" in answered.out
-    for name in ("REPORTS_URL", "RESOURCES_URL"):
+    for name in ADDRESSES:
         assert (f"CARBON_GATEWAY_MARKETS__VERRA__{name}=" in answered.out) is (name in missing)

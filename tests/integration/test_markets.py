@@ -9,7 +9,7 @@ import pytest
 
 from adapters.verra import MANIFEST
 from gateway.kit.contract import Feed, Page, StatedTotal
-from gateway.kit.manifest import Manifest
+from gateway.kit.manifest import Idempotency, Manifest
 from gateway.kit.mock import MockClock
 from gateway.markets import registry
 from gateway.markets.linked import link
@@ -56,7 +56,9 @@ class OnlyFiles(Adapter):
 
 
 def manifest(adapter: type, **changes: Any) -> Manifest:
-    return replace(MANIFEST, name="other", adapter_class=adapter, **changes)
+    """A manifest of a market where nothing is commanded."""
+    readable = replace(MANIFEST, name="other", adapter_class=adapter, idempotency=Idempotency.NO_COMMANDS)
+    return replace(readable, **changes)
 
 
 HALF = manifest(Half)
@@ -64,6 +66,9 @@ NOTHING = manifest(Nothing)
 OTHER_WORDS = manifest(OtherWords)
 NO_COROUTINE = manifest(NoCoroutine)
 LATER_CONTRACT = manifest(OnlyFiles, contract_version=99)
+COMMANDED = manifest(OnlyFiles, idempotency=Idempotency.BY_REFERENCE)
+UNCOMMANDED = manifest(MANIFEST.adapter_class)
+WITHOUT_WITNESS = manifest(MANIFEST.adapter_class, idempotency=Idempotency.NONE)
 WRONG_NAME = replace(manifest(OnlyFiles), name="Other/Market")
 GOOD = manifest(OnlyFiles)
 HERE = "tests.integration.test_markets"
@@ -103,6 +108,9 @@ def test_one_of_a_third_party_is_found_beside_them(monkeypatch: pytest.MonkeyPat
             f"{HERE}:LATER_CONTRACT",
             "adapter other is written for contract 99; this program has contract 2",
         ),
+        (f"{HERE}:COMMANDED", "its idempotency is by_reference and its commands are none; expected no_commands"),
+        (f"{HERE}:UNCOMMANDED", "is no_commands and its commands are AcceptsTransfers, Retires, Transfers; expected"),
+        (f"{HERE}:WITHOUT_WITNESS", "its idempotency is none; BearsWitness is expected exactly where"),
         (f"{HERE}:WRONG_NAME", "calls the market 'Other/Market'; expected small letters"),
         ("adapters.verra:MANIFEST", "adapter other: its manifest calls it verra; expected one name"),
         (f"{HERE}:Half", "is type, expected a gateway.kit.manifest.Manifest"),

@@ -4,80 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import pytest
 
-from adapters.verra.mock import build
 from gateway.catalogue.sync import sync
 from gateway.controls import restrictions
 from gateway.controls.restrictions import Scope
 from gateway.kit.errors import AdapterError
 from gateway.kit.faults import Fault, FaultPlan
-from gateway.kit.mock import MockClock
-from gateway.markets.linked import LinkedMarket
-from gateway.markets.registry import installed
 from gateway.model.commands import OfferAction
 from gateway.model.errors import ConfigurationError
-from gateway.offers.operation import InStep, keep_in_step
-from gateway.offers.plan import Availability
-from gateway.offers.policy import Policy
-from gateway.offers.publishing import Venue, shown
+from gateway.offers.operation import InStep
+from gateway.offers.plan import CHANGING
+from gateway.offers.publishing import shown
 from gateway.store.database import Database
-from gateway.testing.linking import STARTS_AT, LinkedStandIn, LinkMarket
+from gateway.testing.linking import LinkMarket
 from tests.integration.catalogue_support import asked
-
-
-def quiet(market: str, feed: str, done: int, total: int) -> None:
-    """No progress."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """A gateway between a registry, a venue and the home venue."""
-
-    database: Database
-    verra: LinkedStandIn
-    cix: LinkedStandIn
-    home: LinkedStandIn
-    numbers: Any = field(default_factory=lambda: count(1))
-
-    async def read(self, *markets: LinkedStandIn) -> None:
-        for one in markets or (self.verra, self.cix, self.home):
-            await sync(self.database, one.market, actor="test", progress=quiet)
-
-    async def publish(self, market: LinkedMarket | None = None, availability: Availability | None = None) -> InStep:
-        home = market or self.home.market
-        return await keep_in_step(
-            self.database,
-            installed(),
-            Policy.of_package(home.manifest.mappings),
-            Venue(home.name, home.account, home.publishes_offers()),
-            now=self.home.clock(),
-            actor="test",
-            new_id=lambda: f"PB-{next(self.numbers)}",
-            availability=availability,
-        )
-
-    def at_venue(self) -> dict[str, Any]:
-        offers: dict[str, Any] = self.home.mock.book.offers
-        return offers
+from tests.integration.offers_support import Exchange, linked_exchange, quiet
 
 
 @pytest.fixture
 async def exchange(database: Database, link_market: LinkMarket) -> Exchange:
-    clock = MockClock(STARTS_AT)
-    verra = await link_market("verra", mock=build(7, clock, projects=60, blocks=300), clock=clock)
-    made = Exchange(
-        database,
-        verra,
-        await link_market("cix", clock=verra.clock),
-        await link_market("hkvenue", clock=verra.clock),
-    )
-    await made.read()
-    return made
+    return await linked_exchange(database, link_market)
 
 
 async def test_what_is_admitted_is_at_the_venue_and_a_second_time_nothing_is_sent(exchange: Exchange) -> None:
@@ -272,8 +221,10 @@ async def test_a_part_that_is_retired_leaves_a_smaller_offer(exchange: Exchange)
     block, offer = firm_block(exchange, step)
     exchange.verra.mock.book.retire(block.entity_id, units=(block.first, block.first + 4))
     await exchange.read(exchange.verra)
-    (smaller,) = (await exchange.publish()).published.accepted
-    assert (smaller.offer_id, smaller.quantity, smaller.firm) == (offer, block.quantity - 5, True)
+    halted, smaller = (await exchange.publish()).published.accepted
+    assert (halted.offer_id, halted.action, halted.reason) == (offer, OfferAction.HALT, CHANGING)
+    assert (smaller.offer_id, smaller.action, smaller.firm) == (offer, OfferAction.PUT, True)
+    assert smaller.quantity == block.quantity - 5
 
 
 async def test_a_snapshot_that_is_not_whole_makes_nothing_firm(exchange: Exchange, link_market: LinkMarket) -> None:
@@ -294,5 +245,7 @@ async def test_a_snapshot_that_is_not_whole_makes_nothing_firm(exchange: Exchang
     assert synced.status.value == "incomplete"
     gone = (await exchange.publish()).published.accepted
     assert gone
-    assert {one.action for one in gone} == {OfferAction.WITHDRAW}
+    assert {one.action for one in gone} == {OfferAction.HALT}
     assert all("the last snapshot of verra is not complete" in (one.reason or "") for one in gone)
+    await exchange.read(exchange.verra)
+    assert {one.action for one in (await exchange.publish()).published.accepted} == {OfferAction.PUT}

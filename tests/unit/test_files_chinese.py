@@ -29,10 +29,18 @@ def test_chinese_headings_in_each_encoding(tmp_path: Path, encoding: str) -> Non
     assert cells(table) == [("GD-1", "示例项目", "10")]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"], exclude_characters='",'), min_size=1))
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Co", "Zs", "Zl", "Zp"], exclude_characters='",'), min_size=1)
+)
 def test_every_character_survives(name: str) -> None:
     table = open_content(f"{HEADINGS}\nGD-1,{name},10\n".encode("gb18030"))
     assert cells(table) == [("GD-1", name, "10")]
+
+
+@pytest.mark.parametrize("sequence", [b"\xfe\x59", "\u9fb4".encode("gb18030")])
+def test_both_editions_of_the_standard_are_read(sequence: bytes) -> None:
+    content = f"{HEADINGS}\nGD-1,".encode("gb18030") + sequence + b",10\n"
+    assert cells(open_content(content)) == [("GD-1", "\u9fb4", "10")]
 
 
 def test_characters_of_four_bytes_survive_where_blocks_meet() -> None:

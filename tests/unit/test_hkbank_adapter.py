@@ -113,9 +113,11 @@ def test_the_manifest_says_what_the_bank_is() -> None:
 
 def test_settings_are_checked_and_the_secret_stays_hidden() -> None:
     assert "the-venue-signing-secret" not in repr(HkBankConfig())
-    for wrong in ({"profile": "macau"}, {"signing_secret": "short"}, {"purpose_code": "why"}, {"page_size": 101}):
-        with pytest.raises(ValidationError):
+    wrong_ones = ({"profile": "macau"}, {"signing_secret": "Mellon42"}, {"purpose_code": "why"}, {"page_size": 101})
+    for wrong in wrong_ones:
+        with pytest.raises(ValidationError) as caught:
             HkBankConfig(**wrong)
+        assert "Mellon42" not in str(caught.value)
 
 
 # Reading.
@@ -193,11 +195,11 @@ async def test_each_order_is_carried_out_once_and_confirmed() -> None:
 async def test_a_conversion_tells_rate_source_and_time() -> None:
     async with rehearsed() as at:
         rate = await at.adapter.quoted_rate(Currency.USD, Currency.HKD)
-        assert (rate.rate, rate.quoted_at) == (781_250_000, "2026-07-15T11:00:00.000+08:00")
+        assert (rate.rate, rate.quoted_at) == (781_250_000, datetime(2026, 7, 15, 3, 0, tzinfo=UTC))
         order = cash("X", CashOrderKind.CONVERT, amount=101, currency=Currency.USD, into=Currency.HKD, rate=rate.rate)
         before = at.money(Currency.HKD), at.money(Currency.USD)
         status = await at.adapter.move_cash(order)
-        assert status.message == f"into HKD 7.89 at 7.81250000, {rate.source}, {rate.quoted_at}"
+        assert status.message == f"into HKD 7.89 at 7.81250000, {rate.source}, 2026-07-15T11:00:00.000+08:00"
         assert at.money(Currency.HKD)[0] == before[0][0] + 789
         assert at.money(Currency.USD)[0] == before[1][0] - 101
         at.desk.quote(Currency.USD, Currency.HKD, 781_260_000)
@@ -210,8 +212,10 @@ async def test_a_rate_that_nobody_quotes_or_that_is_not_understood_is_a_breach()
     async with rehearsed() as at:
         with pytest.raises(ContractBreach):
             await at.adapter.quoted_rate(Currency.CNH, Currency.CNY)
-        good = {"currency": "USD", "intoCurrency": "HKD", "rate": "7.81250000", "rateSource": "x", "rateTime": "y"}
-        for change in ({"rate": "7.8125"}, {"rate": "-7.81250000"}, {"rate": None}, {"currency": "HKD"}):
+        time = "2026-07-15T11:00:00.000+08:00"
+        good = {"currency": "USD", "intoCurrency": "HKD", "rate": "7.81250000", "rateSource": "x", "rateTime": time}
+        times = ({"rateTime": None}, {"rateTime": "today"}, {"rateTime": "2026-07-15T11:00:00"})
+        for change in ({"rate": "7.8125"}, {"rate": "-7.81250000"}, {"rate": None}, {"currency": "HKD"}, *times):
             body = good | change
             at.line.change = lambda _request, _response, body=body: httpx.Response(200, json=body)  # type: ignore[misc]
             with pytest.raises(ContractBreach):
@@ -411,6 +415,29 @@ async def test_a_status_that_is_not_understood_is_a_breach(change: Any) -> None:
         at.line.change = with_document(change, is_status)
         with pytest.raises(ContractBreach):
             await at.adapter.cash_status(at.rehearsal.cash[1])
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (1, {"counterAccount": "012-345678-002"}),
+        (2, {"expiresAt": "2026-07-15T11:00:01.000+08:00"}),
+        (2, {"expiresAt": None}),
+        (2, {"expiresAt": "2026-07-16T11:00:00.000"}),
+        (3, {"holdReference": "HOLD-2"}),
+        (5, {"intoCurrency": "CNH"}),
+        (6, {"counterAccount": None}),
+    ],
+)
+async def test_an_answer_about_another_order_confirms_nothing(place: int, change: dict[str, Any]) -> None:
+    async with rehearsed() as at:
+        order = at.rehearsal.cash[place]
+        at.line.change = with_document(lambda said: said | change, is_command)
+        with pytest.raises(OutcomeUnknown):
+            await at.adapter.move_cash(order)
+        at.line.change = with_document(lambda said: {"orders": [said["orders"][0] | change]}, is_status)
+        with pytest.raises(ContractBreach):
+            await at.adapter.cash_status(order)
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

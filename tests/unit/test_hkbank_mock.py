@@ -157,6 +157,18 @@ def test_a_key_means_one_thing_at_one_bank() -> None:
     assert ask(mock, "POST", "mainland/orders", yuan)[0] == 201
 
 
+def test_a_reference_that_stands_at_the_desk_is_not_taken_again() -> None:
+    mock, desk, _ = bank()
+    desk.place(order("HOLD", "K1", 100))
+    before = state(mock)
+    for _ in range(2):
+        status, answer = ask(mock, "POST", "hong-kong/orders", GOOD)
+        assert (status, answer["error"]["code"]) == (409, "KEY_REUSED")
+    with pytest.raises(BankRefusal, match="KEY_REUSED"):
+        desk.place(order("RELEASE", "K1", 100, hold="K1"))
+    assert state(mock) == before
+
+
 @pytest.mark.parametrize(
     ("made", "code"),
     [
@@ -264,9 +276,31 @@ def test_a_pay_in_waits_for_just_its_money() -> None:
     assert desk.orders["A"].status == "EXPECTED"
     desk.receive(ACCOUNT, Currency.HKD, 499, payer="P", reference="A")
     desk.receive(ACCOUNT, Currency.HKD, 500, payer="P")
+    desk.receive(ACCOUNT, Currency.USD, 500, payer="P", reference="A")
+    desk.receive("HK-880-10002", Currency.HKD, 500, payer="P", reference="A")
     assert desk.orders["A"].status == "EXPECTED"
     desk.receive(ACCOUNT, Currency.HKD, 500, payer="P", reference="A")
     assert desk.orders["A"].status == "CREDITED"
+
+
+def test_only_a_paid_payment_comes_back_and_only_once() -> None:
+    mock, desk, clock = bank()
+    desk.place(order("PAY_OUT", "OUT", counter="1"))
+    desk.place(order("REMIT", "OVER", currency=Currency.CNH, into=Currency.CNY, counter=ACROSS, purpose="COCADR"))
+    desk.place(order("HOLD", "H"))
+    early = state(mock)
+    for reference in desk.orders:
+        with pytest.raises(ValueError, match="expected a PAY_OUT that is PAID"):
+            desk.send_back(reference, "Closed")
+    assert state(mock) == early
+    clock.advance(timedelta(hours=1))
+    desk.settle()
+    desk.send_back("OUT", "Closed")
+    late = state(mock)
+    for reference in desk.orders:
+        with pytest.raises(ValueError, match="expected a PAY_OUT that is PAID"):
+            desk.send_back(reference, "Closed")
+    assert state(mock) == late
 
 
 def test_a_hold_may_be_used_in_parts() -> None:

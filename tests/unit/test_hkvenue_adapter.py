@@ -388,6 +388,19 @@ class TestTokensAndIds:
             with pytest.raises(NotSent):
                 await adapter.publish(order())
 
+    async def test_a_denial_that_took_long_is_still_one(self, venue: Venue) -> None:
+        venue.mock.access.entitlements.clear()
+
+        def wait(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+            venue.clock.advance(timedelta(seconds=0 if request.url.path == LOGIN else 30))
+            return response
+
+        venue.after = wait
+        async with venue.adapter() as adapter:
+            for ask in (adapter.listings_total("offers"), adapter.publish(order())):
+                with pytest.raises(AccessDenied, match="403001"):
+                    await ask
+
     async def test_a_function_without_entitlement_is_denied(self, venue: Venue) -> None:
         venue.mock.access.entitlements.clear()
         async with venue.adapter() as adapter:
@@ -577,6 +590,13 @@ class TestPublishing:
             lambda d: d["data"].append(d["data"][0]),
             lambda d: d["data"][0].update(requestId="CMD-2"),
             lambda d: d["data"][0].update(publicationStatus="DONE"),
+            # The whole and its parts contradict each other: neither is believed.
+            lambda d: d["data"][0].update(publicationStatus="REJECTED"),
+            lambda d: d["data"][0].update(publicationStatus="PARTIAL"),
+            lambda d: d["data"][0].update(publicationStatus="PROCESSING"),
+            lambda d: d["data"][0]["records"][0].update(
+                recordStatus="REJECTED", exception=[{"recordErrorCode": "1", "recordErrorMsg": "x"}]
+            ),
             lambda d: d["data"][0].pop("referenceNo"),
             lambda d: d["data"][0].update(records=None),
             lambda d: d["data"][0].update(records=[]),

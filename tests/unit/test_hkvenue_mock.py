@@ -382,6 +382,14 @@ class TestPublishing:
         assert caller.records(changed(revision=3, quantity=300)) == [("REJECTED", "405921")]
         assert caller.mock.book.offers["N-1"].status == "WITHDRAWN"
 
+    def test_a_publication_that_comes_after_its_withdrawal_puts_nothing_up(self, caller: Caller) -> None:
+        for revision in (2, 2, 1):
+            assert caller.records(changed(revision=revision, action="WITHDRAW")) == [("REJECTED", "405923")]
+        for revision in (1, 2):
+            assert caller.records(changed(revision=revision)) == [("REJECTED", "405921")]
+        assert caller.mock.book.offers == {}
+        assert caller.records(changed(revision=3)) == [("ACCEPTED", None)]
+
     def test_the_same_revision_again_does_not_give_back_what_was_traded(self, caller: Caller) -> None:
         caller.publish(OFFER)
         caller.mock.book.trade("N-1", "P0001", 300)
@@ -537,6 +545,9 @@ class TestTrading:
         caller.mock.book.freeze(position, "Court order (法院命令)")
         rows = {one["positionId"]: one for one in json.loads(caller.send("GET", "/positions/v1").content)["data"]}
         assert (rows[position]["availableQuantity"], rows[position]["positionStatus"]) == (0, "FROZEN")
+        frozen = caller.mock.book.positions[position]
+        caller.mock.book.add_position(frozen.participant.participant_id, frozen.line, 100)
+        assert frozen.frozen == frozen.quantity
         caller.mock.book.unfreeze(position)
         assert caller.mock.book.positions[position].frozen == 0
 

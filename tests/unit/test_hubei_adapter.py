@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,10 +16,11 @@ import pytest
 
 from adapters.hubei import MANIFEST
 from adapters.hubei.adapter import HubeiAdapter
+from adapters.hubei.client import sm3
 from adapters.hubei.config import HubeiConfig
 from adapters.hubei.dayend import WUHAN, FileKind
 from adapters.hubei.mock import HubeiMock, build
-from adapters.hubei.mock_files import Defect
+from adapters.hubei.mock_files import Defect, write
 from adapters.hubei.rehearsal import rehearse
 from gateway.kit import transport as transport_module
 from gateway.kit.contract import Page, StatedTotal
@@ -213,6 +215,54 @@ async def test_a_batch_that_is_sent_again_counts_once() -> None:
         assert table(pages).equals(before)
         # The last one sent is read.
         assert pages[0].as_of == datetime(2026, 7, 14, 8, 2, tzinfo=UTC)
+
+
+def replaced(market: Linked, name: str, content: bytes) -> None:
+    """The file of this name has other bytes, and the index says so."""
+
+    def change(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if request.url.path.endswith(name):
+            return httpx.Response(200, content=content)
+        if not request.url.path.endswith("index"):
+            return answer
+        index = json.loads(answer.content)
+        for one in index["days"][0]["files"]:
+            one["sm3"] = sm3(content) if one["fileName"] == name else one["sm3"]
+        return httpx.Response(200, content=json.dumps(index).encode())
+
+    market.wrapped.change = change
+
+
+HOLDINGS_FILE = "ZTD_20260714_CY_20000_00001_00.xml"
+
+
+async def test_a_batch_that_is_sent_again_with_other_records_is_a_breach() -> None:
+    """Number, sum and batch number are the same: only the records tell."""
+    async with linked(days=2) as market:
+        market.mock.send_again(LATEST, FileKind.HOLDINGS)
+        end = market.mock.published()[-1]
+        letter, _ = market.mock._content(end, FileKind.HOLDINGS, 20_000, 1, 0)
+        first, *rest = end.records[FileKind.HOLDINGS]
+        replaced(market, HOLDINGS_FILE, write(letter, [first | {"登记账户": "D99999999999"}, *rest]))
+        with pytest.raises(ContractBreach, match="sent again with other records"):
+            await market.adapter.read_holdings("holdings", None)
+
+
+async def test_what_was_spoilt_is_why_a_batch_is_sent_again() -> None:
+    async with linked(days=2) as market:
+        before = await market.adapter.read_holdings("holdings", None)
+        market.mock.send_again(LATEST, FileKind.HOLDINGS)
+        replaced(market, HOLDINGS_FILE, b"<html>")
+        assert (await market.adapter.read_holdings("holdings", None)).rows.equals(before.rows)
+
+
+async def test_a_file_for_somebody_else_is_a_breach() -> None:
+    async with linked(days=2) as market:
+        end = market.mock.published()[-1]
+        letter, _ = market.mock._content(end, FileKind.HOLDINGS, 20_000, 1, 0)
+        replaced(market, HOLDINGS_FILE, write(replace(letter, receiver="OTHER"), end.records[FileKind.HOLDINGS]))
+        with pytest.raises(ContractBreach, match="接收方"):
+            await market.adapter.read_holdings("holdings", None)
 
 
 @pytest.mark.parametrize(

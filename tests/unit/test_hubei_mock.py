@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.hubei import mock as mock_module
 from adapters.hubei.config import HubeiConfig
 from adapters.hubei.dayend import WUHAN, FileKind
 from adapters.hubei.mock import HubeiMock, build
@@ -104,6 +105,14 @@ def test_bad_requests_are_told_with_the_markets_own_code(
     answer = ask(mock, path, method, **headers)
     assert answer.status_code == status
     assert json.loads(answer.content)["errorCode"] == code
+
+
+def test_more_days_than_an_index_holds_are_refused_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    mock = build(1, MockClock(WEDNESDAY), entities=3, days=3)
+    monkeypatch.setattr(mock_module, "DAYS_LIMIT", 2)
+    assert ask(mock, "/line-a/dayend/index?from=20260713").status_code == 200
+    answer = ask(mock, "/line-a/dayend/index?from=20260101")
+    assert (answer.status_code, json.loads(answer.content)["errorCode"]) == (400, "DE400")
 
 
 def test_a_line_that_is_down_cannot_be_reached() -> None:

@@ -42,6 +42,9 @@ HELD = Candidate(
     available=800,
     price=None,
     currency=None,
+    unreadable=False,
+    valid_from=None,
+    valid_until=None,
     seen_at=NOW - dt.timedelta(hours=1),
 )
 LISTED = replace(
@@ -85,6 +88,7 @@ VERSION = PolicyVersion(
     registry_inventory="refuse",
     venue_positions="indicative",
     snapshot_hours=24,
+    listing_hours=24,
     lot=10,
     quoted_in=(Currency.HKD, Currency.CNH),
     price_step="0.01",
@@ -130,7 +134,12 @@ REFUSED: list[tuple[Candidate, str, str]] = [
     (replace(HELD, origin=Origin.INVENTORY), "for sale", "nobody has put these units up for sale"),
     (replace(HELD, available=0), "for sale", "nothing of 1,000 units is available"),
     (replace(LISTED, quantity=9), "for sale", "9 units are less than the lot of 10"),
-    (replace(HELD, seen_at=NOW - dt.timedelta(hours=25)), "snapshot", "complete snapshot of verra is 25 hours old"),
+    (replace(LISTED, labels=None), "labels", "the venue does not say which labels they have"),
+    (replace(HELD, unreadable=True), "readable", "that cannot be read: see the quarantine"),
+    (replace(HELD, seen_at=None), "fresh", "verra was never read whole"),
+    (replace(LISTED, seen_at=NOW - dt.timedelta(hours=25)), "fresh", "last complete reading of cbl is 25 hours old"),
+    (replace(LISTED, valid_until=NOW), "fresh", "the listing ended at 2026-07-15 03:00Z"),
+    (replace(LISTED, valid_from=NOW + dt.timedelta(1)), "fresh", "the listing begins at 2026-07-16 03:00Z"),
 ]
 
 
@@ -142,7 +151,7 @@ def decided(one: Candidate, **changes: Any) -> Decision:
         "restrictions": Restrictions(()),
         "now": NOW,
         "today": TODAY,
-        "incomplete": frozenset[str](),
+        "unproven": {},
     }
     (decision,) = decide([one], Circumstances(**(circumstances | changes)))
     return decision
@@ -173,9 +182,23 @@ def test_a_list_that_was_changed_later_is_not_the_list_of_today() -> None:
 
 def test_every_rule_can_refuse() -> None:
     told = {rule for _, rule, _ in REFUSED}
-    incomplete = refusals(HELD, incomplete=frozenset({"verra"}))
-    assert incomplete == [("snapshot", "the last snapshot of verra is not complete")]
     assert told == {name for name, _ in RULES}
+
+
+def test_a_snapshot_that_proves_nothing_halts_and_does_not_refuse() -> None:
+    broken = decided(HELD, unproven={"verra": "the last snapshot of verra is not complete"})
+    assert (broken.admitted, broken.halted) == (True, "the last snapshot of verra is not complete")
+    old = decided(replace(HELD, seen_at=NOW - dt.timedelta(hours=25)))
+    assert (old.admitted, old.halted) == (True, "the last complete snapshot of verra is 25 hours old")
+    assert decided(LISTED, unproven={"cbl": "it is not complete"}).halted is None
+
+
+def test_a_restricted_project_halts_the_contracts_that_may_deliver_it() -> None:
+    one = Restriction(1, Scope.parse("project:VCS-934"), "under review", "Kit", NOW)
+    assert decided(BASKET, restrictions=Restrictions([one])).halted == (
+        "project:VCS-934 is restricted by Kit: under review"
+    )
+    assert decided(LISTED, restrictions=Restrictions([one])).halted is None
 
 
 def test_only_our_own_units_at_their_registry_are_firm() -> None:

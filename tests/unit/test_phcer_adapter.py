@@ -379,12 +379,23 @@ async def test_a_file_that_was_cut_off_is_noticed(mock: PhcerMock, clock: MockCl
             assert (await adapter.read_holdings("holders", None)).rows.height > 3
 
 
-async def test_a_part_of_another_export_is_a_breach(mock: PhcerMock, clock: MockClock) -> None:
-    other = with_file(lambda content: content, x_export_batch="DC20260101-000001")
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"x_export_batch": "DC20260101-000001"}, "of export DC20260101-000001"),
+        # It would be the last part, and the reading would look complete.
+        ({"x_export_part": "2/2"}, "a part of 2 of export"),
+        ({"x_export_part": "3/9"}, "expected part 2"),
+    ],
+)
+async def test_a_part_of_another_export_is_a_breach(
+    mock: PhcerMock, clock: MockClock, headers: dict[str, str], words: str
+) -> None:
+    other = with_file(lambda content: content, **headers)
     async with adapter_of(mock, clock, page_size=3) as adapter:
         first = await adapter.read_holdings("holders", None)
     async with adapter_of(Line(mock, other), clock, page_size=3) as adapter:
-        with pytest.raises(ContractBreach, match="part 2"):
+        with pytest.raises(ContractBreach, match=words):
             await adapter.read_holdings("holders", first.next_cursor)
 
 

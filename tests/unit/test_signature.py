@@ -190,6 +190,26 @@ def test_what_is_no_key_is_refused_without_repeating_it(text: str) -> None:
     assert text.partition("_")[2] not in str(refused.value) or not text.partition("_")[2]
 
 
+@pytest.mark.parametrize("sign_bit", [0, 0x80])
+@pytest.mark.parametrize(
+    "ordinate",
+    [
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    ],
+)
+def test_a_public_key_under_which_anybody_could_sign_is_refused(ordinate: str, sign_bit: int) -> None:
+    material = bytearray.fromhex(ordinate)
+    material[-1] |= sign_bit
+    with pytest.raises(ValueError, match="anybody could sign"):
+        WebhookKey.parse(text_of(KeyKind.PUBLIC, bytes(material)))
+
+
 def test_who_cannot_sign_says_so() -> None:
     with pytest.raises(ValueError, match="cannot sign"):
         sign("evt_1", NOW, BODY, PRIVATE.public())

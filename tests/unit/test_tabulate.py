@@ -74,6 +74,28 @@ def test_what_is_no_list_of_rows_is_refused(document: Any, rows: str, said: str)
         tabulate(decoded(document), rows)
 
 
+@pytest.mark.parametrize(
+    ("document", "rows", "column"),
+    [
+        ({"p": [{"a": "1", "b": [{"p.a": "2"}]}]}, "p[].b[]", "p.a"),
+        ({"p": [{"p.a": "1", "b": [{"p.p.a": "2"}]}]}, "p[].b[]", "p.p.a"),
+        ({"p": [{"b.x": "1", "b": [{"x": "2", "c": [{"y": "3"}]}]}]}, "p[].b[].c[]", "p.b.x"),
+    ],
+)
+def test_a_row_and_its_parent_never_share_a_column(document: Any, rows: str, column: str) -> None:
+    with pytest.raises(Undecodable, match=f"the column {column}: a row's and its parent's"):
+        tabulate(decoded(document), rows)
+
+
+def test_a_parent_with_an_empty_list_has_no_rows_and_one_without_a_list_is_refused() -> None:
+    empty = {"p": [{"a": "1", "b": []}, {"a": "2", "b": [{"x": "3"}]}]}
+    assert tabulate(decoded(empty), "p[].b[]").to_dicts() == [{"p.a": "2", "x": "3"}]
+    assert tabulate(decoded({"p": [{"a": "1", "b": []}]}), "p[].b[]").height == 0
+    for wrong in ({"a": "1"}, {"a": "1", "b": None}):
+        with pytest.raises(Undecodable, match=r"the member 'p\.b' is missing or null, expected an array"):
+            tabulate(decoded({"p": [wrong]}), "p[].b[]")
+
+
 def test_more_rows_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS_LIMIT", 3)
     assert tabulate(decoded([{"a": "1"}] * 3), "[]").height == 3

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import stamina
+from pydantic import ValidationError
 
 from adapters.verra import MANIFEST
 from adapters.verra.account_side import HOLDINGS, MOVEMENTS
@@ -44,6 +45,7 @@ from gateway.model.commands import (
     Retirement,
     RetirementPurpose,
     Transfer,
+    TransferKind,
 )
 from gateway.model.errors import CapabilityMissing, ConfigurationError
 
@@ -297,6 +299,66 @@ async def test_what_we_retire_shows_in_the_public_feed_and_has_a_certificate() -
     assert certificate.media_type == "text/plain"
     for said in (serial, order.beneficiary, order.command_id):
         assert said.encode() in certificate.content
+
+
+@pytest.mark.parametrize("kind", [TransferKind.EARMARK, TransferKind.RELEASE])
+async def test_a_registry_is_never_told_to_earmark(kind: TransferKind) -> None:
+    async with rehearsed() as at:
+        with pytest.raises(ConfigurationError, match="expected a transfer"):
+            await at.adapter.transfer(at.rehearsal.transfers[0].model_copy(update={"kind": kind}))
+        assert not any(is_command(one) for one in at.line.asked)
+
+
+@pytest.mark.parametrize("defect", [Defect.MISSING_SERIAL, Defect.UNREADABLE_SERIAL])
+async def test_units_whose_row_is_wrong_move_under_their_true_serial(defect: Defect) -> None:
+    async with rehearsed() as at:
+        order = at.rehearsal.transfers[0]
+        block = at.mock.book.holdings[int(order.lots[0].holding)]
+        at.mock.book.plant(defect, block.entity_id)
+        await at.adapter.transfer(order)
+        at.rehearsal.settle()
+        (moved,) = (await at.adapter.transfer_status(order)).lots
+        assert moved.serial == order.lots[0].serial
+
+
+def other_units(said: dict[str, Any]) -> dict[str, Any]:
+    return said | {"blocks": [one | {"quantity": one["quantity"] + 1} for one in said["blocks"]]}
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        (0, lambda said: said | {"counterAccountNumber": "90420"}),
+        (0, lambda said: said | {"accountNumber": "1001"}),
+        (0, other_units),
+        (2, lambda said: said | {"decision": "REJECT"}),
+        (3, lambda said: said | {"decision": "ACCEPT"}),
+        (4, lambda said: said | {"beneficiary": "Somebody else"}),
+        (4, other_units),
+    ],
+)
+async def test_an_operation_that_is_not_what_was_ordered_confirms_nothing(place: int, change: Any) -> None:
+    async with rehearsed() as at:
+        order = orders(at.rehearsal)[place]
+        await sent(at.adapter, order)
+        at.rehearsal.settle()
+        assert (await asked(at.adapter, order)).state is CommandState.CONFIRMED
+
+        def changed(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+            if not is_status(request):
+                return response
+            ((name, found),) = response.json().items()
+            return httpx.Response(200, json={name: [change(one) for one in found]})
+
+        at.line.change = changed
+        with pytest.raises(ContractBreach):
+            await asked(at.adapter, order)
+
+
+def test_a_secret_that_is_refused_is_not_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        VerraConfig.model_validate({"client_secret": 90_210_117})
+    assert "90210117" not in str(caught.value)
 
 
 async def test_there_is_no_certificate_of_a_retirement_that_never_came() -> None:
@@ -594,6 +656,26 @@ async def test_one_token_serves_until_shortly_before_its_end() -> None:
             at.clock.advance(timedelta(minutes=minutes))
             await at.adapter.holdings_total(HOLDINGS)
             assert len([one for one in at.line.asked if one.url.path.endswith("/token")]) == tokens
+
+
+async def test_no_command_is_let_in_after_the_processing_limit() -> None:
+    async with rehearsed() as at:
+        order = at.rehearsal.retirements[0]
+        held: list[httpx.Request] = []
+
+        def hold_up(request: httpx.Request) -> httpx.Response:
+            if not is_command(request):
+                return at.rehearsal.mock.handle(request)
+            held.append(request)
+            return httpx.Response(504)
+
+        at.line.handle = hold_up  # type: ignore[method-assign]
+        with pytest.raises(OutcomeUnknown):
+            await at.adapter.retire(order)
+        assert (await at.adapter.retirement_status(order)).state is CommandState.NOT_FOUND
+        at.clock.advance(MANIFEST.processing_limit)
+        assert at.rehearsal.mock.handle(held[0]).status_code == 401
+        assert (await at.adapter.retirement_status(order)).state is CommandState.NOT_FOUND
 
 
 async def test_a_token_that_is_not_accepted_is_dropped() -> None:

@@ -138,6 +138,10 @@ def test_credentials_and_tokens_are_checked() -> None:
     assert ask(mock, "GET", "accounts/90420/holdings", token=token)[0] == 200
     for wrong in (None, "", "token-999999"):
         assert ask(mock, "GET", "accounts/90420/holdings", token=wrong)[0] == 401
+    for scheme in ("", "Basic "):
+        url = f"https://registry.test{ACCOUNTS_PATH}/accounts/90420/holdings"
+        bare = httpx.Request("GET", url, headers={"authorization": f"{scheme}{token}"})
+        assert mock.handle(bare).status_code == 401
     clock.advance(timedelta(minutes=30))
     assert ask(mock, "GET", "accounts/90420/holdings", token=token)[1]["code"] == "TOKEN_NOT_VALID"
 

@@ -90,12 +90,24 @@ def test_a_schema_location_is_never_followed(place: str) -> None:
             read(written([inner], count=1, total=1))
 
 
+def test_a_text_may_speak_of_namespaces() -> None:
+    (batch,) = read(written([record("xmlns='urn:x' a=1", 1)], count=1, total=1))
+    assert batch.frame.get_column("号").to_list() == ["xmlns='urn:x' a=1"]
+
+
 def test_a_namespace_is_another_vocabulary() -> None:
     with pytest.raises(UnusableFile, match="root element without attributes"):
         read(written([record("a", 1)], count=1, total=1, root='<文件 xmlns="urn:x">'))
-    (batch,) = read(written([record("a", 1).replace("<笔>", '<笔 xmlns="urn:x">')], count=1, total=1))
-    assert batch.frame.height == 0
-    assert "{urn:x}笔" in batch.rejected[0].reason
+    for declared in ('xmlns="urn:x"', 'xmlns:x="urn:x"', 'xmlns=""', INSTANCE):
+        inner = record("a", 1).replace("<笔>", f"<笔 {declared}>")
+        with pytest.raises(UnusableFile, match="the declaration of a namespace in the body"):
+            read(written([inner], count=1, total=1))
+        with pytest.raises(UnusableFile, match="the declaration of a namespace in the header"):
+            read(
+                written([record("a", 1)], count=1, total=1).replace(
+                    "<头>".encode("gb18030"), f"<头 {declared}>".encode("gb18030")
+                )
+            )
 
 
 @pytest.mark.parametrize("declared", ["UTF-8", "GBK", "GB2312", "UTF-7", "UTF-16", "ISO-8859-1", "x-nonsense"])

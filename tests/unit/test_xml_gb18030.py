@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
-from gateway.kit.xml.gb18030 import in_current_edition
+from gateway.kit.files.gb18030 import in_current_edition
 from tests.unit.xml_samples import read, record, written
 
 FOUR_BYTES = "龦㐀䶿𠀀𫝀𬭎\U0002b363\U00030ede\U0003134a"

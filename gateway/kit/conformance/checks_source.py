@@ -123,7 +123,7 @@ def _refuse(subject: Subject, finder: Finder, but: Callable[[Path], bool] = lamb
 
 
 def _parsed(subject: Subject) -> dict[Path, list[ast.AST]]:
-    return {path: list(ast.walk(ast.parse(path.read_text("utf-8"), str(path)))) for path in modules(subject)}
+    return {path: list(ast.walk(ast.parse(path.read_text("utf-8"), str(path)))) for path in modules(subject.folder)}
 
 
 def _rehearses(path: Path) -> bool:

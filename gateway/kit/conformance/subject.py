@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 from gateway.kit.conformance.check import Failed
 from gateway.kit.conformance.line import CountingPacer, Line, WatchedTransport
+from gateway.kit.conformance.sources import folder_of
 from gateway.kit.manifest import AdapterFactory, Manifest
 from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
@@ -115,10 +115,3 @@ class Trial:
         factory = cast("AdapterFactory", self.manifest.adapter_class)
         async with WatchedTransport(self.manifest.name, self.line, self.pacers) as transport:
             yield factory(config, transport, clock or self.clock)
-
-
-def folder_of(manifest: Manifest) -> Path:
-    """The folder of an adapter's package."""
-    module = sys.modules[manifest.adapter_class.__module__]
-    assert module.__file__ is not None
-    return Path(module.__file__).parent

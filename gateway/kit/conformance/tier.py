@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.kit.conformance.report import Outcome, Report, Tier
-from gateway.kit.conformance.sources import RECORD, digest
-from gateway.kit.conformance.subject import Subject
+from gateway.kit.conformance.sources import RECORD, digest, folder_of
 from gateway.kit.contract import COMMANDS
 from gateway.kit.manifest import Manifest
 from gateway.model.errors import ConfigurationError
@@ -37,26 +36,26 @@ def write_conformance(manifest: Manifest, report: Report) -> Path:
 
     Raises ConfigurationError for a run of some checks only, or of another adapter.
     """
-    return write_record(Subject.of(manifest), report)
+    return write_record(manifest, folder_of(manifest), report)
 
 
-def write_record(subject: Subject, report: Report) -> Path:
-    """The same, of a subject."""
-    if not report.complete or report.adapter != subject.manifest.name:
+def write_record(manifest: Manifest, folder: Path, report: Report) -> Path:
+    """The same, of an adapter in this folder."""
+    if not report.complete or report.adapter != manifest.name:
         raise ConfigurationError(
             f"found {'a whole' if report.complete else 'a partial'} run of {report.adapter}; "
-            f"expected a whole run of {subject.manifest.name}"
+            f"expected a whole run of {manifest.name}"
         )
     counts = Counter(one.outcome for one in report.results)
     document = {
         "tier": report.tier.value,
-        "contract_version": subject.manifest.contract_version,
-        "digest": digest(subject),
+        "contract_version": manifest.contract_version,
+        "digest": digest(manifest, folder),
         "capabilities": sorted(report.capabilities),
         "checks": {outcome.value: counts[outcome] for outcome in Outcome},
         "failed": [one.id for one in report.failed],
     }
-    path = subject.folder / RECORD
+    path = folder / RECORD
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return path
 
@@ -66,12 +65,12 @@ def recorded_tier(manifest: Manifest) -> Tier:
 
     Raises ConfigurationError when the record cannot be read.
     """
-    return tier_of(Subject.of(manifest))
+    return tier_of(manifest, folder_of(manifest))
 
 
-def tier_of(subject: Subject) -> Tier:
-    """The same, of a subject."""
-    path = subject.folder / RECORD
+def tier_of(manifest: Manifest, folder: Path) -> Tier:
+    """The same, of an adapter in this folder."""
+    path = folder / RECORD
     if not path.exists():
         return Tier.BRONZE
     try:
@@ -79,7 +78,7 @@ def tier_of(subject: Subject) -> Tier:
         tier, recorded = Tier(document["tier"]), (document["contract_version"], document["digest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path}: {error!r}; run the conformance kit to write it again") from error
-    if recorded != (subject.manifest.contract_version, digest(subject)):
+    if recorded != (manifest.contract_version, digest(manifest, folder)):
         return min(tier, Tier.BRONZE, key=list(Tier).index)
     return tier
 

@@ -12,6 +12,7 @@ import re
 import tempfile
 from typing import BinaryIO, Final
 
+from gateway.kit.files.gb18030 import in_current_edition
 from gateway.kit.files.recognise import UTF8_MARK
 from gateway.kit.files.stream import READ, place
 from gateway.kit.files.table import Limits
@@ -63,7 +64,7 @@ def _transcribe(file: BinaryIO, copy: BinaryIO) -> None:
         content = file.read(READ)
         kept = len(decoder.getstate()[0])
         try:
-            copy.write(decoder.decode(content, final=not content).encode())
+            copy.write(in_current_edition(decoder.decode(content, final=not content).encode()))
         except UnicodeDecodeError as error:
             found = f"the byte 0x{error.object[error.start]:02x}, which is no GB18030"
             where = place(file, begin - kept + error.start)

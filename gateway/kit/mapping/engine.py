@@ -121,7 +121,7 @@ class Mapping:
 
         Raises ValueError for a table that is no such table: other types, or two rows of one number.
         """
-        table = _numbered(table)
+        table = _numbered(table.rechunk())  # the library panics where refused values lie in several chunks
         converted = self._converted(table)
         fields = self._fields(converted, table.height)
         facts = {f"{name}.{fact}": series for name, one in converted.items() for fact, series in one.facts.items()}

@@ -26,7 +26,9 @@ def tabulate(document: Json, rows: str, *, nested: bool = False) -> pl.DataFrame
     listed as ignored or seen as drift, unless ``nested`` asks for its members as columns: ``instrument.project.name``.
 
     Raises Undecodable when a list is not there, is too long, or has an element that is no object or says nothing at
-    all, for two members that would share a column, and for a key that the gateway keeps for its own columns.
+    all, for two members that would share a column (also a row's and its parent's), and for a key that the gateway keeps
+    for its own columns. An empty list is a list without rows: of a parent whose list is empty nothing is told, so
+    parents that count by themselves need a table of their own.
     """
     listed = list(islice(_rows(document, rows.split("."), {}, nested=nested), ROWS_LIMIT + 1))
     if len(listed) > ROWS_LIMIT:
@@ -62,12 +64,20 @@ def _rows(
         if not row:
             raise Undecodable(f"element {position} of {here}[] is an empty object, expected a row")
         if not further:
-            yield {**inherited, **(_flat(row) if nested else row)}
+            yield _joined(inherited, _flat(row) if nested else row)
             continue
         onward = further[0].removesuffix("[]")
         own = {key: value for key, value in row.items() if key != onward}
         told = {f"{here}.{key}": value for key, value in (_flat(own) if nested else own).items()}
-        yield from _rows(row, further, {**inherited, **told}, nested=nested, path=here)
+        yield from _rows(row, further, _joined(inherited, told), nested=nested, path=here)
+
+
+def _joined(inherited: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
+    """What a row has of its parents, and its own. Raises Undecodable where both would be one column."""
+    both = sorted(inherited.keys() & own.keys())
+    if both:
+        raise Undecodable(f"found two members that would both be the column {both[0]}: a row's and its parent's")
+    return {**inherited, **own}
 
 
 def _flat(row: Mapping[str, Json], prefix: str = "", depth: int = 1) -> dict[str, Json]:

@@ -2,8 +2,8 @@
 
 A file is an envelope (header, body, trailer) around a long run of flat records of one kind. What is accepted is
 elements and text and nothing else. A document type, an entity of one's own, a processing instruction, a comment, a
-CDATA section or an attribute is refused before anything acts on it, so that no file can name another one, expand or
-hide anything. The encoding is the one that the market promised, whatever a file declares.
+CDATA section, an attribute or a namespace is refused before anything acts on it, so that no file can name another
+one, expand or hide anything. The encoding is the one that the market promised, whatever a file declares.
 
 lxml parses and validates, a piece of the file at a time; xmlschema says why a record was refused, with its path. A
 record that the schema refuses stops no other one. The envelope's totals and its digest over the bytes as sent are

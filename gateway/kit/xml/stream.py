@@ -26,6 +26,8 @@ from gateway.model.errors import UnusableFile
 
 _DEFAULTS: Final = Limits()
 _HAS_ATTRIBUTES: Final = finder("boolean(//@*)")
+_NAMESPACE: Final = re.compile(rb"<[^<>]*\sxmlns[\s:=]")
+"""Within a tag: a parser tells no attribute of it, and nothing at all where it declares none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class RecordStream:
         return rejected
 
     def _parsed(self, text: bytes, what: str) -> etree._Element:
-        """A part of the file, parsed. Raises ``UnusableFile`` where it is no XML or has an attribute."""
+        """A part of the file, parsed. Raises ``UnusableFile`` where it is no XML, has an attribute or a namespace."""
         try:
             root = etree.fromstring(text, self._parser)
         except etree.XMLSyntaxError as error:
@@ -216,6 +218,12 @@ class RecordStream:
                 found=f"the attribute {name!r} of <{one.tag}> in {what}",
                 expected="elements and text only",
                 where=self._place(_line(one)),
+            )
+        if b"xmlns" in text and _NAMESPACE.search(text):
+            raise UnusableFile(
+                found=f"the declaration of a namespace in {what}",
+                expected="elements and text only",
+                where=self._place(),
             )
         return root
 

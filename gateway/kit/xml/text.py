@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from gateway.kit.xml.gb18030 import in_current_edition
+from gateway.kit.files.gb18030 import in_current_edition
 from gateway.kit.xml.shape import Limits, Shape
 from gateway.model.errors import UnusableFile
 

@@ -17,7 +17,7 @@ class Listing(Record):
 
     A standardised contract names no project: ``deliverable_projects`` are those that may be delivered into it.
     ``quantity`` is what is left of it; ``lot`` the smallest step. ``serial`` is only there where certain units are
-    listed.
+    listed, ``revision`` where the venue counts the changes of a listing.
     """
 
     instrument: str
@@ -48,6 +48,7 @@ class Listing(Record):
     first: int | None
     last: int | None
     account: str | None
+    revision: Balance | None
     valid_from: Instant | None
     valid_until: Instant | None
 

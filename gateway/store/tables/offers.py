@@ -32,10 +32,9 @@ publication = Table(
     Column("state", Text, nullable=False),
     Column("finished_at", DateTime(timezone=True)),
     Column("answer", JSONB),
-    CheckConstraint("state IN ('persisted', 'in_doubt', 'confirmed', 'rejected')", name="state_known"),
-    CheckConstraint("(finished_at IS NULL) = (state IN ('persisted', 'in_doubt'))", name="finished_whole"),
-    # Until it is known what became of one publication, no other leaves.
-    Index("publication_open", "market", unique=True, postgresql_where=text("finished_at IS NULL")),
+    CheckConstraint("state IN ('persisted', 'accepted', 'in_doubt', 'confirmed', 'rejected')", name="state_known"),
+    CheckConstraint("(finished_at IS NULL) = (state IN ('persisted', 'accepted', 'in_doubt'))", name="finished_whole"),
+    Index("publication_open", "market", postgresql_where=text("finished_at IS NULL")),
 )
 
 offer = Table(

@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("first", sa.BigInteger(), nullable=True),
         sa.Column("last", sa.BigInteger(), nullable=True),
         sa.Column("account", sa.Text(), nullable=True),
+        sa.Column("revision", sa.BigInteger(), nullable=True),
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_pull", sa.BigInteger(), nullable=False, comment="pull in which it was first seen"),
@@ -175,16 +176,16 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.CheckConstraint(
-            "(finished_at IS NULL) = (state IN ('persisted', 'in_doubt'))",
+            "(finished_at IS NULL) = (state IN ('persisted', 'accepted', 'in_doubt'))",
             name=op.f("publication_finished_whole_check"),
         ),
         sa.CheckConstraint(
-            "state IN ('persisted', 'in_doubt', 'confirmed', 'rejected')", name=op.f("publication_state_known_check")
+            "state IN ('persisted', 'accepted', 'in_doubt', 'confirmed', 'rejected')", name=op.f("publication_state_known_check")
         ),
         sa.PrimaryKeyConstraint("command_id", name=op.f("publication_pkey")),
     )
     op.create_index(
-        "publication_open", "publication", ["market"], unique=True, postgresql_where=sa.text("finished_at IS NULL")
+        "publication_open", "publication", ["market"], unique=False, postgresql_where=sa.text("finished_at IS NULL")
     )
     op.create_table(
         "restriction",
