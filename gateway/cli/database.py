@@ -1,10 +1,10 @@
-"""``db``: the database's schema, brought up to date, described or thrown away."""
+"""``db``: the database's schema, brought up to date, described or thrown away; the ledger in it sealed and verified."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from gateway.store.schema import SchemaStatus
 
 application = typer.Typer(
-    help="The database: bring its schema up to date, describe it, or throw it away.",
+    help="The database: bring its schema up to date, describe it, verify the ledger, or throw it all away.",
     no_args_is_help=True,
     rich_markup_mode=None,
+)
+
+
+FAULT_COLUMNS: Final = (
+    keyed("What", "kind", "short"),
+    keyed("Where", "where", "folded"),
+    keyed("Found", "found", "folded"),
 )
 
 
@@ -149,3 +156,51 @@ def _show_tables(output: Output, tables: dict[str, int]) -> None:
     rows = [{"table": name, "rows": count} for name, count in tables.items()]
     if rows:
         output.table((keyed("Table", "table"), keyed("Rows", "rows", "number")), rows)
+
+
+@application.command("seal")
+def seal(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Chain the journal's entries that are not sealed yet, so that nothing in them can be changed unseen."""
+
+    async def work(output: Output, settings: Settings) -> Exit:
+        from gateway.app import running
+        from gateway.ledger.sealing import seal as seal_entries
+
+        async with running(settings) as gateway, gateway.database.transaction() as connection:
+            added = await seal_entries(connection)
+        output.document({"seal": added.seal if added else None, "entries": added.entries if added else 0})
+        if added is None:
+            output.say("every entry is sealed already")
+        else:
+            words = "entry" if added.entries == 1 else "entries"
+            output.say(f"seal {added.seal} added over {added.entries:,} {words}")
+        return Exit.DONE
+
+    execute(context, as_json=as_json, work=work)
+
+
+@application.command("verify")
+def verify(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Compute balances, blocks, seals and conservation again from the journal, and say where anything differs.
+
+    Exit code 1 when something is not as the journal says.
+    """
+
+    async def work(output: Output, settings: Settings) -> Exit:
+        from gateway.app import running
+        from gateway.ledger.verification import verify as verify_ledger
+
+        async with running(settings) as gateway, gateway.database.transaction() as connection:
+            found = await verify_ledger(connection)
+        rows = [asdict(fault) for fault in found.faults]
+        figures = {name: getattr(found, name) for name in ("entries", "sealed", "balances", "blocks")}
+        output.document(figures | {"rows": rows, "total": len(rows)})
+        if rows:
+            output.table(FAULT_COLUMNS, rows)
+        said = (
+            f"{found.entries:,} entries ({found.sealed:,} sealed), {found.balances:,} balances, {found.blocks:,} blocks"
+        )
+        output.say(f"{said}: {counted(len(rows), 'fault')} found" if rows else f"{said}: all as the journal says")
+        return Exit.WRONG if rows else Exit.DONE
+
+    execute(context, as_json=as_json, work=work)

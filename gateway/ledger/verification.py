@@ -120,8 +120,9 @@ FULL JOIN (SELECT market, class_id AS asset, sum(quantity) AS quantity FROM ledg
 WHERE coalesce(o.quantity, 0) <> coalesce(b.quantity, 0) ORDER BY 1 LIMIT :limit
 """
 _CONSERVED: Final = f"""
-SELECT market || ' ' || asset AS place, 'from outside came ' || -sum(quantity) FILTER (WHERE bucket =
-  '{Bucket.OUTSIDE}') || ', in our books are ' || sum(quantity) FILTER (WHERE bucket <> '{Bucket.OUTSIDE}') AS said
+SELECT market || ' ' || asset AS place, 'from outside came ' || coalesce(-sum(quantity) FILTER (WHERE bucket =
+  '{Bucket.OUTSIDE}'), 0) || ', in our books are ' || coalesce(sum(quantity) FILTER (WHERE bucket <>
+  '{Bucket.OUTSIDE}'), 0) AS said
 FROM ledger_balance WHERE bucket IN ('{Bucket.OUTSIDE}', {_words(LIVE | ENDS)}) GROUP BY kind, market, asset
 HAVING sum(quantity) <> 0 ORDER BY 1 LIMIT :limit
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +20,7 @@ from gateway.model.errors import InvariantViolation
 from gateway.model.ledger import HOUSE, Bucket, Entry, EntryKind
 from gateway.store.database import Database
 from tests.integration.catalogue_support import asked
-from tests.integration.conftest import made_database
+from tests.integration.conftest import CommandLine, made_database
 from tests.integration.ledger_support import CLASS, block, cash, deposit, entry, moved, pay_in, units
 
 
@@ -55,9 +57,9 @@ async def changed(database: Database, statement: str) -> None:
 async def meddle(database: Database, table: str, statement: str) -> None:
     """What an administrator with every right could do."""
     async with database.transaction() as connection:
-        await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         await connection.execute(text(statement))
-        await connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER ALL"))
+        await connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
 async def test_a_delivery_versus_payment_is_one_entry(database: Database) -> None:
@@ -238,7 +240,7 @@ async def test_whatever_is_changed_is_found_and_named(
 async def test_a_seal_covers_what_committed_and_leaves_the_rest_to_the_next(database: Database) -> None:
     async with database.transaction() as open_one:
         await post(open_one, [deposit("P1", 1, 10)])
-        await posted(database, deposit("P2", 11, 20))
+        await posted(database, deposit("P2", 11, 20, "another class"))
         await sealed(database)
     await sealed(database)
     await sealed(database)
@@ -260,16 +262,11 @@ async def test_a_correction_needs_a_reason_and_a_second_person(database: Databas
     wrong = entry(units("P1", Bucket.AVAILABLE, -1), units("P2", Bucket.AVAILABLE, 1), kind=EntryKind.CORRECTION)
     with pytest.raises(InvariantViolation, match="correction_explained"):
         await posted(database, wrong)
-    alone = Entry(**{**_fields(wrong), "reason": "typed wrongly", "checker": "test", "corrects": first})
+    alone = replace(wrong, reason="typed wrongly", checker="test", corrects=first)
     with pytest.raises(InvariantViolation, match="two_people"):
         await posted(database, alone)
-    right = Entry(**{**_fields(alone), "checker": "Ada"})
-    await posted(database, right)
+    await posted(database, replace(alone, checker="Ada"))
     assert (await balances(database))[CLASS, "P2", "available"] == 1
-
-
-def _fields(one: Entry) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 MOVES = st.lists(
@@ -332,3 +329,24 @@ async def _played(url: str, moves: Sequence[tuple[str, int, int, int, int]]) -> 
         kept = {unit: bucket for first, last, bucket in await blocks(database) for unit in range(first, last + 1)}
         assert kept == held
         assert (await verified(database)).faults == ()
+
+
+def test_the_command_line_seals_and_verifies_and_says_where(command_line: CommandLine, fresh_database_url: str) -> None:
+    async def book() -> None:
+        async with Database(fresh_database_url) as database:
+            await posted(database, deposit("P1", 1, 10))
+
+    async def tamper() -> None:
+        async with Database(fresh_database_url) as database:
+            await meddle(database, "journal_line", "UPDATE journal_line SET owner = 'P2' WHERE owner = 'P1'")
+
+    asyncio.run(book())
+    assert command_line("db", "seal").out == "seal 1 added over 1 entry\n"
+    assert command_line("db", "seal").out == "every entry is sealed already\n"
+    fine = command_line("db", "verify")
+    assert (fine.code, fine.out) == (0, "1 entries (1 sealed), 2 balances, 1 blocks: all as the journal says\n")
+    asyncio.run(tamper())
+    found = command_line("db", "verify", "--json")
+    assert found.code == 1
+    assert {row["kind"] for row in json.loads(found.out)["rows"]} == {"balance", "sealed entry"}
+    assert "entry 1 in seal 1" in command_line("db", "verify").out
