@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.model.errors import GatewayError, InvariantViolation
-from gateway.model.ledger import BlockMove, Entry, Line
+from gateway.model.ledger import ENDS, LIVE, AssetKind, BlockMove, Bucket, Entry, EntryKind, Line, Place
 
 ENTRIES_LIMIT: Final = 5_000
 """Entries of one call."""
@@ -25,6 +24,10 @@ ENTRIES_LIMIT: Final = 5_000
 
 class NotCovered(GatewayError):
     """Units or cash are not there in the place that they are to come from. Nothing was posted."""
+
+
+class PostedAcross(GatewayError):
+    """This posting and another waited for each other, and this one gave way. Nothing was posted; try again."""
 
 
 class UnitTwice(InvariantViolation):
@@ -42,21 +45,27 @@ async def post(connection: AsyncConnection, entries: Sequence[Entry]) -> Posted:
     """Posts entries, all or none.
 
     Raises NotCovered when a balance would fall below nothing or a block is not where it is to come from, UnitTwice
-    when units would be in two places, InvariantViolation for an entry that does not balance, ValueError for more
-    entries than a call may have. After an error the caller's transaction goes on as if nothing had been asked.
+    when units would be in two places, InvariantViolation for an entry that is not whole or says what cannot be kept,
+    PostedAcross when another posting and this one waited for each other, ValueError for more entries than a call may
+    have. After an error the caller's transaction goes on as if nothing had been asked.
     """
     if not 0 < len(entries) <= ENTRIES_LIMIT:
         raise ValueError(f"found {len(entries)} entries, expected 1 to {ENTRIES_LIMIT}")
     for entry in entries:
         _require_balance(entry)
+        _require_ends_kept(entry)
+        _require_blocks(entry)
     try:
         async with connection.begin_nested():
             ids = await _write_entries(connection, entries)
             await _write_lines(connection, ids, entries)
-            await _move_balances(connection, [line for entry in entries for line in entry.lines])
+            await _move_balances(connection, entries)
             await _move_blocks(connection, ids, entries)
-    except IntegrityError as error:
-        raise _told(error) from error
+    except DBAPIError as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise told from error
     return Posted(tuple(ids))
 
 
@@ -70,6 +79,43 @@ def _require_balance(entry: Entry) -> None:
     if wrong or not entry.lines:
         over = ", ".join(f"{total:+,} of {asset}" for asset, total in wrong.items()) or "no line"
         raise InvariantViolation(f"the entry {entry.kind} for {entry.reference} does not balance: {over}")
+
+
+def _require_ends_kept(entry: Entry) -> None:
+    """What was retired, withdrawn, cancelled or converted never comes back by anything but a correction."""
+    if entry.kind is EntryKind.CORRECTION:
+        return
+    left = [line.place.bucket for line in entry.lines if line.place.bucket in ENDS and line.quantity < 0]
+    left += [move.source for move in entry.blocks if move.source in ENDS]
+    if left:
+        raise InvariantViolation(
+            f"the entry {entry.kind} for {entry.reference} takes units out of {left[0]}; only a correction may"
+        )
+
+
+def _require_blocks(entry: Entry) -> None:
+    """Owners' quantities and blocks change together: as many units come, go and end by the lines as by the blocks.
+
+    Between the buckets of what we hold they need not agree: owners have quantities of a class, no blocks of it.
+    """
+    sums: dict[tuple[str, str, str], int] = {}
+
+    def add(market: str, class_id: str, bucket: Bucket | None, quantity: int) -> None:
+        if bucket in LIVE or bucket in ENDS:
+            key = (market, class_id, "held" if bucket in LIVE else str(bucket))
+            sums[key] = sums.get(key, 0) + quantity
+
+    for line in entry.lines:
+        if line.place.kind is AssetKind.UNITS:
+            add(line.place.market, line.place.asset, line.place.bucket, line.quantity)
+    for move in entry.blocks:
+        add(move.market, move.class_id, move.source, move.quantity)
+        add(move.market, move.class_id, move.target, -move.quantity)
+    wrong = ", ".join(f"{over:+,} {bucket} of {asset}" for (_, asset, bucket), over in sums.items() if over)
+    if wrong:
+        raise InvariantViolation(
+            f"the entry {entry.kind} for {entry.reference} has lines that its blocks do not cover: {wrong}"
+        )
 
 
 async def _write_entries(connection: AsyncConnection, entries: Sequence[Entry]) -> list[int]:
@@ -117,15 +163,12 @@ async def _write_lines(connection: AsyncConnection, ids: Sequence[int], entries:
     )
 
 
-async def _move_balances(connection: AsyncConnection, lines: Sequence[Line]) -> None:
-    """Adds each place's lines to its balance; places in their order, so that two that post never wait in a circle."""
-    moved = [
-        Line(place, total)
-        for place, same in groupby(sorted(lines, key=lambda line: line.place), key=lambda line: line.place)
-        if (total := sum(line.quantity for line in same))
-    ]
-    if not moved:
-        return
+async def _move_balances(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Adds each place's lines to its balance; places in their order, so that two that post never wait in a circle.
+
+    Entries count one after the other: none takes what only a later one brings.
+    """
+    moved, lowest = _moved(entries)
     bound = {"quantity": [line.quantity for line in moved], **_places(moved)}
     # A row that is not there yet begins at nothing, so that taking from it is refused by its rule and not by ours.
     await connection.execute(
@@ -137,17 +180,38 @@ async def _move_balances(connection: AsyncConnection, lines: Sequence[Line]) -> 
         ),
         {name: values for name, values in bound.items() if name != "quantity"},
     )
-    await connection.execute(
+    short = await connection.execute(
         text(
             "WITH m AS (SELECT * FROM unnest(cast(:kind AS text[]), cast(:market AS text[]), cast(:asset AS text[]), "
-            "cast(:owner AS text[]), cast(:bucket AS text[]), cast(:quantity AS bigint[])) AS m(kind, market, asset, "
-            "owner, bucket, quantity)), locked AS (SELECT b.kind, b.market, b.asset, b.owner, b.bucket, m.quantity "
-            "FROM ledger_balance b JOIN m USING (kind, market, asset, owner, bucket) ORDER BY kind, market, asset, "
-            "owner, bucket FOR UPDATE OF b) UPDATE ledger_balance b SET quantity = b.quantity + l.quantity FROM locked "
-            "l WHERE (b.kind, b.market, b.asset, b.owner, b.bucket) = (l.kind, l.market, l.asset, l.owner, l.bucket)"
+            "cast(:owner AS text[]), cast(:bucket AS text[]), cast(:quantity AS bigint[]), cast(:lowest AS bigint[])) "
+            "AS m(kind, market, asset, owner, bucket, quantity, lowest)), locked AS (SELECT b.kind, b.market, b.asset, "
+            "b.owner, b.bucket, m.quantity, m.lowest FROM ledger_balance b JOIN m USING (kind, market, asset, owner, "
+            "bucket) ORDER BY kind, market, asset, owner, bucket FOR UPDATE OF b), moved AS (UPDATE ledger_balance b "
+            "SET quantity = b.quantity + l.quantity FROM locked l WHERE (b.kind, b.market, b.asset, b.owner, b.bucket) "
+            "= (l.kind, l.market, l.asset, l.owner, l.bucket) RETURNING concat_ws(' ', b.market, b.asset, b.owner, "
+            "b.bucket) AS place, b.bucket, b.quantity - l.quantity AS before, l.lowest) SELECT place, before, lowest "
+            "FROM moved WHERE bucket <> 'outside' AND before + lowest < 0 LIMIT 1"
         ),
-        bound,
+        {**bound, "lowest": lowest},
     )
+    if found := short.one_or_none():
+        raise NotCovered(
+            f"a balance would fall below nothing: {found.place} has {found.before:,}, before a later entry brings more "
+            f"{-found.lowest:,} are to leave"
+        )
+
+
+def _moved(entries: Sequence[Entry]) -> tuple[list[Line], list[int]]:
+    """What each place has more after all entries, places in their order, and the least that it has more on the way."""
+    total: dict[Place, int] = {}
+    lowest: dict[Place, int] = {}
+    for entry in entries:
+        for line in entry.lines:
+            total[line.place] = total.get(line.place, 0) + line.quantity
+        for place in {line.place for line in entry.lines}:
+            lowest[place] = min(lowest.get(place, 0), total[place])
+    places = sorted(total)
+    return [Line(place, total[place]) for place in places], [lowest[place] for place in places]
 
 
 async def _move_blocks(connection: AsyncConnection, ids: Sequence[int], entries: Sequence[Entry]) -> None:
@@ -171,87 +235,87 @@ async def _move_blocks(connection: AsyncConnection, ids: Sequence[int], entries:
         ),
         {"moves": json.dumps(document)},
     )
+    # One at a time moves blocks of a class: who waits then sees what the other left of a block, not that it is gone.
+    await connection.execute(
+        text(
+            "SELECT pg_advisory_xact_lock(hashtextextended(name, 1)) FROM (SELECT unnest(cast(:names AS text[])) AS "
+            "name ORDER BY name) n"
+        ),
+        {"names": sorted({f"{move.market} {move.class_id}" for _, _, move in rows})},
+    )
     for entry_id, _, move in rows:
-        if move.source is not None:
-            await _take(connection, move)
-        await _put(connection, entry_id, move)
+        taken = [(entry_id, move.quantity)] if move.source is None else await _take(connection, move)
+        if move.target not in {Bucket.WITHDRAWN, Bucket.CONVERTED}:  # what has left our books leaves no block behind
+            for since, quantity in taken:
+                await connection.execute(
+                    _INSERT, _bound(move) | {"bucket": move.target.value, "since": since, "quantity": quantity}
+                )
 
 
-async def _take(connection: AsyncConnection, move: BlockMove) -> None:
-    """Takes units out of the block that they are in. A split shrinks first, then inserts what is left behind it."""
+async def _take(connection: AsyncConnection, move: BlockMove) -> list[tuple[int, int]]:
+    """Takes units out of where they are; gives since when they have been ours, and how many of each.
+
+    Ranges come out of one block, units of a batch without ranges out of as many as it takes, the oldest first.
+    """
     assert move.source is not None
-    bound: dict[str, Any] = {
-        "market": move.market,
-        "class_id": move.class_id,
-        "bucket": move.source.value,
-        "block": move.block,
-        "space": move.space,
-        "first": move.first,
-        "last": move.last,
-        "quantity": move.quantity,
-    }
+    bound = _bound(move) | {"bucket": move.source.value}
     where = (
-        "market = :market AND class_id = :class_id AND bucket = :bucket AND space = :space AND "
-        "int8range(first, last, '[]') @> int8range(cast(:first AS bigint), cast(:last AS bigint), '[]')"
+        "space = :space AND first IS NOT NULL AND int8range(first, last, '[]') @> int8range(cast(:first AS bigint), "
+        "cast(:last AS bigint), '[]')"
         if move.space is not None
-        else "market = :market AND class_id = :class_id AND bucket = :bucket AND block = :block AND space IS NULL AND "
-        "quantity >= :quantity"
+        else "block = :block AND space IS NULL"
     )
     found = (
-        await connection.execute(text(f"SELECT * FROM ledger_block WHERE {where} FOR UPDATE LIMIT 1"), bound)
-    ).one_or_none()
-    if found is None:
+        await connection.execute(
+            text(
+                "SELECT * FROM ledger_block WHERE market = :market AND class_id = :class_id AND bucket = :bucket AND "
+                f"{where} ORDER BY since, id FOR UPDATE"
+            ),
+            bound,
+        )
+    ).all()
+    if sum(block.quantity for block in found) < move.quantity:
         raise NotCovered(
             f"{move.quantity:,} units of {move.class_id} at {move.market} ({move.block}) are not {move.source.value} "
             "as one block in our books"
         )
-    if found.quantity == move.quantity:
-        await connection.execute(text("DELETE FROM ledger_block WHERE id = :id"), {"id": found.id})
-        return
-    if move.space is None:
-        await connection.execute(
-            text("UPDATE ledger_block SET quantity = quantity - :quantity WHERE id = :id"),
-            {"id": found.id, "quantity": move.quantity},
-        )
-        return
+    if move.space is not None:
+        await _split(connection, move, found[0])
+        return [(found[0].since, move.quantity)]
+    taken, missing = [], move.quantity
+    for block in found:
+        if missing:
+            taken.append((block.since, min(block.quantity, missing)))
+            await _shrink(connection, block, taken[-1][1])
+            missing -= taken[-1][1]
+    return taken
+
+
+async def _shrink(connection: AsyncConnection, block: Any, quantity: int) -> None:
+    statement = (
+        "DELETE FROM ledger_block WHERE id = :id"
+        if block.quantity == quantity
+        else "UPDATE ledger_block SET quantity = quantity - :quantity WHERE id = :id"
+    )
+    bound = {"id": block.id} if block.quantity == quantity else {"id": block.id, "quantity": quantity}
+    await connection.execute(text(statement), bound)
+
+
+async def _split(connection: AsyncConnection, move: BlockMove, found: Any) -> None:
+    """Takes a range out of a block: the block goes first, then comes what is left before and behind the range."""
     assert move.first is not None
     assert move.last is not None
-    left = [(found.first, move.first - 1), (move.last + 1, found.last)]
     await connection.execute(text("DELETE FROM ledger_block WHERE id = :id"), {"id": found.id})
-    for first, last in left:
+    for first, last in ((found.first, move.first - 1), (move.last + 1, found.last)):
         if first <= last:
-            await connection.execute(
-                _INSERT,
-                {
-                    **bound,
-                    "first": first,
-                    "last": last,
-                    "quantity": last - first + 1,
-                    "block": found.block,
-                    "bucket": found.bucket,
-                    "since": found.since,
-                },
-            )
+            rest = {"first": first, "last": last, "quantity": last - first + 1}
+            kept = {"block": found.block, "bucket": found.bucket, "since": found.since}
+            await connection.execute(_INSERT, _bound(move) | rest | kept)
 
 
-async def _put(connection: AsyncConnection, entry_id: int, move: BlockMove) -> None:
-    """Puts units into their bucket; what has left our books leaves no block behind."""
-    if move.target.value in {"withdrawn", "converted"}:
-        return
-    await connection.execute(
-        _INSERT,
-        {
-            "market": move.market,
-            "class_id": move.class_id,
-            "block": move.block,
-            "space": move.space,
-            "first": move.first,
-            "last": move.last,
-            "quantity": move.quantity,
-            "bucket": move.target.value,
-            "since": entry_id,
-        },
-    )
+def _bound(move: BlockMove) -> dict[str, Any]:
+    names = ("market", "class_id", "block", "space", "first", "last", "quantity")
+    return {name: getattr(move, name) for name in names}
 
 
 _INSERT: Final = text(
@@ -270,14 +334,19 @@ def _places(lines: Sequence[Line]) -> dict[str, list[str]]:
     }
 
 
-def _told(error: IntegrityError) -> GatewayError:
-    """What the database refused, in our words."""
+def _told(error: DBAPIError) -> GatewayError | None:
+    """What the database refused, in our words; None for what it did not refuse but fail at."""
     said = str(error.orig)
+    state = getattr(error.orig, "sqlstate", None) or ""
     if "ledger_balance_covered" in said:
         return NotCovered(f"a balance would fall below nothing: {_detail(said)}")
     if "ledger_block_one_place" in said:
         return UnitTwice(f"units would be in two places: {_detail(said)}")
-    return InvariantViolation(f"the journal refused an entry: {_detail(said)}")
+    if state in {"40P01", "40001"}:
+        return PostedAcross(f"two postings waited for each other: {_detail(said)}")
+    if isinstance(error, IntegrityError) or state.startswith("22") or "DataError" in said:
+        return InvariantViolation(f"the journal refused an entry: {_detail(said)}")
+    return None
 
 
 def _detail(said: str) -> str:

@@ -2,7 +2,8 @@
 
 Writers never wait for the chain: one sealer takes the entries that are committed and not sealed yet, in order, and
 adds one seal over them. An entry that commits late goes into a later seal. The digest of an entry covers its own row,
-its lines and its blocks as text; the digest of a seal covers the seal before it and its entries' digests in order.
+its lines and its blocks as text; the digest of a seal covers its own row, the seal before it and its
+entries' digests in order.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ FROM journal_entry e
 """
 """The digest of each entry, from what the journal says now."""
 
+SEAL_DIGEST: Final = """
+sha256(previous || convert_to(concat_ws(' ', id, entries, to_char(sealed_at AT TIME ZONE 'UTC',
+  'YYYY-MM-DD"T"HH24:MI:SS.US')), 'UTF8') || digests)
+"""
+"""The digest of a seal, from what it says itself and from its entries' digests in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -53,11 +60,12 @@ async def seal(connection: AsyncConnection) -> Sealed | None:
     row = (
         await connection.execute(
             text(
-                "INSERT INTO seal (id, entries, previous, digest) SELECT coalesce(last.id, 0) + 1, added.entries, "
-                "coalesce(last.digest, ''), sha256(coalesce(last.digest, '') || added.digests) FROM (SELECT count(*) "
-                "AS entries, string_agg(digest, '' ORDER BY entry) AS digests FROM sealing) added LEFT JOIN (SELECT "
-                "id, digest FROM seal ORDER BY id DESC LIMIT 1) last ON true WHERE added.entries > 0 RETURNING id, "
-                "entries"
+                "INSERT INTO seal (id, entries, previous, digest, sealed_at) SELECT id, entries, previous, "
+                f"{SEAL_DIGEST}, sealed_at FROM (SELECT coalesce(last.id, 0) + 1 AS id, added.entries, "
+                "coalesce(last.digest, '') AS previous, added.digests, clock_timestamp() AS sealed_at FROM (SELECT "
+                "count(*) AS entries, string_agg(digest, '' ORDER BY entry) AS digests FROM sealing) added LEFT JOIN "
+                "(SELECT id, digest FROM seal ORDER BY id DESC LIMIT 1) last ON true WHERE added.entries > 0 OFFSET 0) "
+                "s RETURNING id, entries"
             )
         )
     ).one_or_none()

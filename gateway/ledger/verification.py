@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.ledger.sealing import DIGESTS
+from gateway.ledger.sealing import DIGESTS, SEAL_DIGEST
 from gateway.model.ledger import ENDS, LIVE, AssetKind, Bucket
 
 FAULTS_LIMIT: Final = 100
@@ -65,6 +65,9 @@ def _words(buckets: frozenset[Bucket]) -> str:
     return ", ".join(sorted(f"'{one.value}'" for one in buckets))
 
 
+_GONE: Final = frozenset({Bucket.WITHDRAWN, Bucket.CONVERTED})
+"""The buckets whose units leave no block behind."""
+
 _ENTRIES: Final = """
 SELECT 'entry ' || entry AS place, sum(quantity) || ' too many of ' || asset AS said FROM journal_line
 GROUP BY entry, kind, market, asset HAVING sum(quantity) <> 0 ORDER BY entry LIMIT :limit
@@ -80,23 +83,24 @@ WHERE coalesce(b.quantity, 0) <> coalesce(j.quantity, 0) ORDER BY 1 LIMIT :limit
 # in the one that it leaves; what the running sums leave is compared with the blocks, segment by segment.
 _BLOCKS: Final = f"""
 WITH marks AS (
-  SELECT space, target AS bucket, first AS at, 1 AS step FROM journal_block WHERE space IS NOT NULL
-  UNION ALL SELECT space, target, last + 1, -1 FROM journal_block WHERE space IS NOT NULL
-  UNION ALL SELECT space, source, first, -1 FROM journal_block WHERE space IS NOT NULL AND source IS NOT NULL
-  UNION ALL SELECT space, source, last + 1, 1 FROM journal_block WHERE space IS NOT NULL AND source IS NOT NULL
-  UNION ALL SELECT space, bucket, first, -1 FROM ledger_block WHERE space IS NOT NULL
-  UNION ALL SELECT space, bucket, last + 1, 1 FROM ledger_block WHERE space IS NOT NULL
+  SELECT market, class_id, space, target AS bucket, first AS at, last + 1 AS until, 1 AS step FROM journal_block
+  WHERE target NOT IN ({_words(_GONE)})
+  UNION ALL SELECT market, class_id, space, source, first, last + 1, -1 FROM journal_block
+  WHERE source NOT IN ({_words(_GONE)})
+  UNION ALL SELECT market, class_id, space, bucket, first, last + 1, -1 FROM ledger_block
 ), steps AS (
-  SELECT space, bucket, at, sum(step) AS step FROM marks GROUP BY space, bucket, at
+  SELECT market, class_id, space, bucket, at, sum(step) AS step FROM (
+    SELECT market, class_id, space, bucket, at, step FROM marks WHERE space IS NOT NULL
+    UNION ALL SELECT market, class_id, space, bucket, until, -step FROM marks WHERE space IS NOT NULL) m
+  GROUP BY market, class_id, space, bucket, at
 ), sums AS (
-  SELECT space, bucket, at, lead(at) OVER w AS until, sum(step) OVER w AS depth FROM steps
-  WINDOW w AS (PARTITION BY space, bucket ORDER BY at)
+  SELECT market, class_id, space, bucket, at, lead(at) OVER w AS until, sum(step) OVER w AS depth FROM steps
+  WINDOW w AS (PARTITION BY market, class_id, space, bucket ORDER BY at)
 )
 SELECT space || ':' || at || '-' || until - 1 || ' ' || bucket AS place,
   CASE WHEN depth > 0 THEN 'the journal says so, the blocks do not' ELSE 'the blocks say so, the journal does not' END
-  AS said
-FROM sums WHERE depth <> 0 AND bucket NOT IN ('{Bucket.WITHDRAWN}', '{Bucket.CONVERTED}')
-ORDER BY space, at LIMIT :limit
+  || ': ' || class_id || ' at ' || market AS said
+FROM sums WHERE depth <> 0 ORDER BY space, at LIMIT :limit
 """
 _RANGELESS: Final = f"""
 SELECT concat_ws(' ', market, block, bucket) AS place,
@@ -106,18 +110,29 @@ FROM (SELECT market, class_id, block, bucket, sum(quantity) AS quantity FROM led
 FULL JOIN (SELECT market, class_id, block, bucket, sum(quantity) AS quantity FROM (
     SELECT market, class_id, block, target AS bucket, quantity FROM journal_block WHERE space IS NULL
     UNION ALL SELECT market, class_id, block, source, -quantity FROM journal_block WHERE space IS NULL AND source IS NOT
-    NULL) m WHERE bucket NOT IN ('{Bucket.WITHDRAWN}', '{Bucket.CONVERTED}')
+    NULL) m WHERE bucket NOT IN ({_words(_GONE)})
   GROUP BY market, class_id, block, bucket HAVING sum(quantity) <> 0) j USING (market, class_id, block, bucket)
 WHERE coalesce(b.quantity, 0) <> coalesce(j.quantity, 0) ORDER BY 1 LIMIT :limit
 """
+_HELD: Final = f"CASE WHEN bucket IN ({_words(LIVE)}) THEN 'held' ELSE bucket END"
 _COVERED: Final = f"""
-SELECT market || ' ' || asset AS place,
+SELECT concat_ws(' ', market, asset, bucket) AS place,
   'owners have ' || coalesce(o.quantity, 0) || ', the blocks ' || coalesce(b.quantity, 0) AS said
-FROM (SELECT market, asset, sum(quantity) AS quantity FROM ledger_balance WHERE kind = '{AssetKind.UNITS}' AND bucket IN
-  ({_words(LIVE)}) GROUP BY market, asset) o
-FULL JOIN (SELECT market, class_id AS asset, sum(quantity) AS quantity FROM ledger_block WHERE bucket IN
-  ({_words(LIVE)}) GROUP BY market, class_id) b USING (market, asset)
+FROM (SELECT market, asset, {_HELD} AS bucket, sum(quantity) AS quantity FROM ledger_balance WHERE kind =
+  '{AssetKind.UNITS}' AND bucket IN ({_words((LIVE | ENDS) - _GONE)}) GROUP BY 1, 2, 3) o
+FULL JOIN (SELECT market, class_id AS asset, {_HELD} AS bucket, sum(quantity) AS quantity FROM ledger_block
+  GROUP BY 1, 2, 3) b USING (market, asset, bucket)
 WHERE coalesce(o.quantity, 0) <> coalesce(b.quantity, 0) ORDER BY 1 LIMIT :limit
+"""
+_COVERED_ENTRIES: Final = f"""
+SELECT 'entry ' || entry AS place, 'lines and blocks differ by ' || sum(quantity) || ' ' || bucket || ' of ' || asset
+  AS said
+FROM (SELECT entry, market, asset, {_HELD} AS bucket, quantity FROM journal_line WHERE kind = '{AssetKind.UNITS}'
+    AND bucket <> '{Bucket.OUTSIDE}'
+  UNION ALL SELECT entry, market, class_id, {_HELD}, -quantity FROM (SELECT *, target AS bucket FROM journal_block) t
+  UNION ALL SELECT entry, market, class_id, {_HELD}, quantity FROM (SELECT *, source AS bucket FROM journal_block
+    WHERE source IS NOT NULL) f) m
+GROUP BY entry, market, asset, bucket HAVING sum(quantity) <> 0 ORDER BY entry LIMIT :limit
 """
 _CONSERVED: Final = f"""
 SELECT market || ' ' || asset AS place, 'from outside came ' || coalesce(-sum(quantity) FILTER (WHERE bucket =
@@ -131,18 +146,19 @@ _SEALED_ENTRIES: Final = (
     "more' ELSE 'it is not what was sealed' END AS said FROM sealed_entry s LEFT JOIN (" + DIGESTS + ") d ON d.entry = "
     "s.entry WHERE d.digest IS DISTINCT FROM s.digest ORDER BY s.entry LIMIT :limit"
 )
-_SEALS: Final = """
+_SEALS: Final = f"""
 SELECT 'seal ' || coalesce(s.id, s.position) AS place, CASE WHEN s.id <> s.position THEN 'a seal before it is not there'
   WHEN s.previous <> s.before THEN 'it does not follow the seal before it'
   WHEN s.entries <> s.counted THEN 'it covers ' || s.entries || ' entries, found ' || s.counted
   ELSE 'its digest is not that of its entries' END AS said
-FROM (SELECT seal.id, seal.previous, seal.digest, seal.entries, row_number() OVER (ORDER BY seal.id) AS position,
+FROM (SELECT seal.id, seal.previous, seal.digest, seal.entries, seal.sealed_at,
+    row_number() OVER (ORDER BY seal.id) AS position,
     coalesce(lag(seal.digest) OVER (ORDER BY seal.id), '') AS before, coalesce(e.counted, 0) AS counted,
     coalesce(e.digests, '') AS digests
   FROM seal LEFT JOIN (SELECT seal, count(*) AS counted, string_agg(digest, '' ORDER BY entry) AS digests FROM
     sealed_entry GROUP BY seal) e ON e.seal = seal.id) s
-WHERE s.id <> s.position OR s.previous <> s.before OR s.entries <> s.counted OR s.digest <> sha256(s.previous ||
-  s.digests) ORDER BY s.id LIMIT :limit
+WHERE s.id <> s.position OR s.previous <> s.before OR s.entries <> s.counted OR s.digest <> {SEAL_DIGEST}
+ORDER BY s.id LIMIT :limit
 """
 
 QUERIES: Final = (
@@ -151,6 +167,7 @@ QUERIES: Final = (
     ("block", _BLOCKS),
     ("block without range", _RANGELESS),
     ("cover", _COVERED),
+    ("cover of an entry", _COVERED_ENTRIES),
     ("conservation", _CONSERVED),
     ("sealed entry", _SEALED_ENTRIES),
     ("seal", _SEALS),

@@ -14,34 +14,26 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.ledger.posting import NotCovered, UnitTwice, post
-from gateway.ledger.sealing import seal
-from gateway.ledger.verification import Verified, verify
 from gateway.model.errors import InvariantViolation
 from gateway.model.ledger import HOUSE, Bucket, Entry, EntryKind
 from gateway.store.database import Database
 from tests.integration.catalogue_support import asked
 from tests.integration.conftest import CommandLine, made_database
-from tests.integration.ledger_support import CLASS, block, cash, deposit, entry, moved, pay_in, units
-
-
-async def posted(database: Database, *entries: Entry) -> tuple[int, ...]:
-    async with database.transaction() as connection:
-        return (await post(connection, entries)).entries
-
-
-async def sealed(database: Database) -> None:
-    async with database.transaction() as connection:
-        await seal(connection)
-
-
-async def verified(database: Database) -> Verified:
-    async with database.transaction() as connection:
-        return await verify(connection)
-
-
-async def balances(database: Database) -> dict[tuple[str, str, str], int]:
-    rows = await asked(database, "SELECT asset, owner, bucket, quantity FROM ledger_balance WHERE quantity <> 0")
-    return {(row["asset"], row["owner"], row["bucket"]): row["quantity"] for row in rows}
+from tests.integration.ledger_support import (
+    CLASS,
+    balances,
+    block,
+    cash,
+    deposit,
+    entry,
+    moved,
+    pay_in,
+    posted,
+    retirement,
+    sealed,
+    units,
+    verified,
+)
 
 
 async def blocks(database: Database) -> list[tuple[int, int, str]]:
@@ -148,21 +140,18 @@ async def test_a_unit_is_in_one_place(database: Database) -> None:
     assert await blocks(database) == [(100, 199, "available"), (200, 299, "available")]
 
 
-def retirement(first: int, last: int) -> Entry:
-    quantity = last - first + 1
-    return entry(
-        units("P1", Bucket.AVAILABLE, -quantity),
-        units(HOUSE, Bucket.RETIRED, quantity),
-        kind=EntryKind.RETIREMENT,
-        blocks=(block(first, last, Bucket.AVAILABLE, Bucket.RETIRED),),
-    )
-
-
 async def test_a_split_leaves_the_rest_and_a_retired_unit_never_comes_back(database: Database) -> None:
     await posted(database, deposit("P1", 1, 100), retirement(41, 60))
     assert await blocks(database) == [(1, 40, "available"), (41, 60, "retired"), (61, 100, "available")]
     with pytest.raises(UnitTwice):
         await posted(database, deposit("P2", 41, 60))
+    back = entry(
+        units(HOUSE, Bucket.RETIRED, -20),
+        units("P2", Bucket.AVAILABLE, 20),
+        blocks=(block(41, 60, Bucket.RETIRED, Bucket.AVAILABLE),),
+    )
+    with pytest.raises(InvariantViolation, match="takes units out of retired; only a correction may"):
+        await posted(database, back)
     with pytest.raises(NotCovered, match="are not available as one block"):
         await posted(database, retirement(30, 45))
     assert (await verified(database)).faults == ()
@@ -210,6 +199,20 @@ MEDDLING = [
     ("ledger_balance", "DELETE FROM ledger_balance WHERE owner = 'P1'", {"balance", "cover", "conservation"}),
     ("ledger_block", "UPDATE ledger_block SET bucket = 'retired'", {"block", "cover"}),
     ("ledger_block", "DELETE FROM ledger_block", {"block", "cover"}),
+    ("ledger_block", "UPDATE ledger_block SET class_id = 'other'", {"block", "cover"}),
+    ("ledger_block", "UPDATE ledger_block SET market = 'other'", {"block", "cover"}),
+    (
+        "ledger_block",
+        """INSERT INTO ledger_block (market, class_id, block, space, first, last, quantity, bucket, since)
+        VALUES ('verra', 'c', 'b', 's', 1, 5, 5, 'withdrawn', 1)""",
+        {"block", "cover"},
+    ),
+    (
+        "journal_block",
+        """INSERT INTO journal_block (entry, position, market, class_id, block, quantity, target)
+        VALUES (2, 1, 'verra', 'c', 'b', 5, 'retired')""",
+        {"block without range", "cover of an entry", "sealed entry"},
+    ),
     ("journal_line", "UPDATE journal_line SET owner = 'P9' WHERE owner = 'P1'", {"balance", "sealed entry"}),
     ("journal_line", "UPDATE journal_line SET quantity = quantity + 1 WHERE owner = 'P1'", {"entry", "sealed entry"}),
     ("journal_line", "DELETE FROM journal_line WHERE owner = 'P1'", {"entry", "balance", "sealed entry"}),
@@ -219,6 +222,7 @@ MEDDLING = [
     ("sealed_entry", "DELETE FROM sealed_entry WHERE entry = 1", {"seal"}),
     ("seal", "UPDATE seal SET digest = sha256('x') WHERE id = 1", {"seal"}),
     ("seal", "UPDATE seal SET entries = 7 WHERE id = 2", {"seal"}),
+    ("seal", "UPDATE seal SET sealed_at = sealed_at - interval '1 day' WHERE id = 2", {"seal"}),
 ]
 
 

@@ -139,7 +139,9 @@ seal = Table(
     Column("id", BigInteger, primary_key=True, comment="1 and up, without a gap"),
     Column("entries", BigInteger, nullable=False),
     Column("previous", LargeBinary, nullable=False, comment="digest of the seal before; empty for the first"),
-    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of previous and of the entries' digests in order"),
+    Column(
+        "digest", LargeBinary, nullable=False, comment="SHA-256 of previous, of this row and of the entries' digests"
+    ),
     Column("sealed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     CheckConstraint("octet_length(digest) = 32", name="digest_length"),
 )

@@ -81,7 +81,7 @@ END $body$
     sa.Column('id', sa.BigInteger(), nullable=False, comment='1 and up, without a gap'),
     sa.Column('entries', sa.BigInteger(), nullable=False),
     sa.Column('previous', sa.LargeBinary(), nullable=False, comment='digest of the seal before; empty for the first'),
-    sa.Column('digest', sa.LargeBinary(), nullable=False, comment="SHA-256 of previous and of the entries' digests in order"),
+    sa.Column('digest', sa.LargeBinary(), nullable=False, comment="SHA-256 of previous, of this row and of the entries' digests"),
     sa.Column('sealed_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
     sa.CheckConstraint('octet_length(digest) = 32', name=op.f('seal_digest_length_check')),
     sa.PrimaryKeyConstraint('id', name=op.f('seal_pkey'))
