@@ -265,7 +265,12 @@ def test_an_empty_folder_that_is_there_is_used(tmp_path: Path) -> None:
 )
 def test_make_begins_an_adapter(given: list[str], folder: str) -> None:
     said = subprocess.run(
-        ["make", "--dry-run", "new-adapter", *given], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", "new-adapter", *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
     )
     last = shlex.split(said.stdout.splitlines()[-1])
     assert last[1:] == ["-m", "gateway.kit.scaffold", "reef", folder]

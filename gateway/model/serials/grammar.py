@@ -38,6 +38,7 @@ AGAIN: Final = "again_"
 #: Facts that a form gives as plain text.
 TEXT_FACTS: Final = ("batch", "project", "country", "unit_kind", "project_type", "flag")
 _EXCERPT = 24
+_QUOTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +209,13 @@ def _expected(form: Form, index: int) -> str:
 
 
 def _excerpt(text: str, *, tail: bool = False) -> str:
-    if len(text) <= _EXCERPT:
+    """The beginning or the end of a text, quoted; less of it where its characters are written as long escapes."""
+    kept = min(len(text), _EXCERPT)
+    while len(ascii(text[:kept])) > _QUOTED or len(ascii(text[-kept:])) > _QUOTED:
+        kept //= 2
+    if kept == len(text):
         return ascii(text)
-    return f"...{text[-_EXCERPT:]!a}" if tail else f"{text[:_EXCERPT]!a}..."
+    return f"...{text[-kept:]!a}" if tail else f"{text[:kept]!a}..."
 
 
 def _name_character(character: str) -> str:
