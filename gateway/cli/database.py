@@ -168,19 +168,25 @@ def seal(context: typer.Context, as_json: JsonOption = False) -> None:
 
         async with running(settings) as gateway, gateway.database.transaction() as connection:
             added = await seal_entries(connection)
-        output.document({"seal": added.seal if added else None, "entries": added.entries if added else 0})
+        output.document(asdict(added) if added else {"seal": None, "entries": 0, "digest": None})
         if added is None:
             output.say("every entry is sealed already")
         else:
             words = "entry" if added.entries == 1 else "entries"
-            output.say(f"seal {added.seal} added over {added.entries:,} {words}")
+            output.say(f"seal {added.seal} added over {added.entries:,} {words}: {added.seal}:{added.digest}")
         return Exit.DONE
 
     execute(context, as_json=as_json, work=work)
 
 
 @application.command("verify")
-def verify(context: typer.Context, as_json: JsonOption = False) -> None:
+def verify(
+    context: typer.Context,
+    head: Annotated[
+        str | None, typer.Option(metavar="N:DIGEST", help="A seal noted elsewhere, which must still be as it was.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Compute balances, blocks, seals and conservation again from the journal, and say where anything differs.
 
     Exit code 1 when something is not as the journal says.
@@ -191,9 +197,9 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
         from gateway.ledger.verification import verify as verify_ledger
 
         async with running(settings) as gateway, gateway.database.transaction() as connection:
-            found = await verify_ledger(connection)
+            found = await verify_ledger(connection, head)
         rows = [asdict(fault) for fault in found.faults]
-        figures = {name: getattr(found, name) for name in ("entries", "sealed", "balances", "blocks")}
+        figures = {name: getattr(found, name) for name in ("head", "entries", "sealed", "balances", "blocks")}
         output.document(figures | {"rows": rows, "total": len(rows)})
         if rows:
             output.table(FAULT_COLUMNS, rows)
@@ -201,6 +207,8 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
             f"{found.entries:,} entries ({found.sealed:,} sealed), {found.balances:,} balances, {found.blocks:,} blocks"
         )
         output.say(f"{said}: {counted(len(rows), 'fault')} found" if rows else f"{said}: all as the journal says")
+        if found.head:
+            output.say(f"the last seal is {found.head}")
         return Exit.WRONG if rows else Exit.DONE
 
     execute(context, as_json=as_json, work=work)

@@ -39,10 +39,15 @@ sha256(previous || convert_to(concat_ws(' ', id, entries, to_char(sealed_at AT T
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A seal that was added: its number and how many entries it covers."""
+    """A seal that was added: its number, how many entries it covers, and its digest in hexadecimal digits.
+
+    Number and digest of the last one, kept where nobody with rights on the database can reach, show later that nothing
+    before it was taken away.
+    """
 
     seal: int
     entries: int
+    digest: str
 
 
 async def seal(connection: AsyncConnection) -> Sealed | None:
@@ -65,7 +70,7 @@ async def seal(connection: AsyncConnection) -> Sealed | None:
                 "coalesce(last.digest, '') AS previous, added.digests, clock_timestamp() AS sealed_at FROM (SELECT "
                 "count(*) AS entries, string_agg(digest, '' ORDER BY entry) AS digests FROM sealing) added LEFT JOIN "
                 "(SELECT id, digest FROM seal ORDER BY id DESC LIMIT 1) last ON true WHERE added.entries > 0 OFFSET 0) "
-                "s RETURNING id, entries"
+                "s RETURNING id, entries, encode(digest, 'hex') AS digest"
             )
         )
     ).one_or_none()
@@ -75,4 +80,4 @@ async def seal(connection: AsyncConnection) -> Sealed | None:
             {"seal": row.id},
         )
     await connection.execute(text("DROP TABLE sealing"))
-    return None if row is None else Sealed(row.id, row.entries)
+    return None if row is None else Sealed(row.id, row.entries, row.digest)

@@ -5,6 +5,7 @@ Balances, blocks, seals and conservation. Each fault says where it is; a book wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ledger.sealing import DIGESTS, SEAL_DIGEST
+from gateway.model.errors import ConfigurationError
 from gateway.model.ledger import ENDS, LIVE, AssetKind, Bucket
 
+HEAD: Final = re.compile("(?P<seal>[1-9][0-9]{0,17}):(?P<digest>[0-9a-f]{64})")
 FAULTS_LIMIT: Final = 100
 """Faults of one kind that are told; a book with more is broken anyway."""
 
@@ -30,8 +33,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was looked at, and what is wrong with it."""
+    """What was looked at, and what is wrong with it. ``head`` is the last seal, as ``7:3fa2…``; None without one."""
 
+    head: str | None
     entries: int
     sealed: int
     balances: int
@@ -39,10 +43,20 @@ class Verified:
     faults: tuple[Fault, ...]
 
 
-async def verify(connection: AsyncConnection) -> Verified:
-    """Computes everything from the journal and compares. Reads one snapshot; changes nothing."""
+async def verify(connection: AsyncConnection, head: str | None = None) -> Verified:
+    """Computes everything from the journal and compares. Reads one snapshot; changes nothing.
+
+    Args:
+        connection: in a transaction that has not begun to read.
+        head: a seal that was noted elsewhere, as ``7:3fa2…``: it must still be there as it was.
+
+    Raises ConfigurationError for a head that is none.
+    """
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     faults = [fault async for fault in _faults(connection)]
+    if head is not None:
+        faults += await _anchor(connection, head)
+    last = await connection.scalar(text("SELECT id || ':' || encode(digest, 'hex') FROM seal ORDER BY id DESC LIMIT 1"))
     counts = (
         await connection.execute(
             text(
@@ -52,7 +66,23 @@ async def verify(connection: AsyncConnection) -> Verified:
             )
         )
     ).one()
-    return Verified(counts.entries, counts.sealed, counts.balances, counts.blocks, tuple(faults))
+    return Verified(last, counts.entries, counts.sealed, counts.balances, counts.blocks, tuple(faults))
+
+
+async def _anchor(connection: AsyncConnection, head: str) -> list[Fault]:
+    """What is wrong with a seal that was noted elsewhere."""
+    noted = HEAD.fullmatch(head)
+    if noted is None:
+        raise ConfigurationError(
+            f"found the head {head[:80]!r}; expected the number and digest of a seal, as in 7:3fa2…"
+        )
+    found = await connection.scalar(
+        text("SELECT encode(digest, 'hex') FROM seal WHERE id = :id"), {"id": int(noted["seal"])}
+    )
+    if found == noted["digest"]:
+        return []
+    words = "it is not there any more" if found is None else f"its digest is {found}, noted was {noted['digest']}"
+    return [Fault("noted seal", f"seal {noted['seal']}", words)]
 
 
 async def _faults(connection: AsyncConnection) -> AsyncIterator[Fault]:

@@ -345,10 +345,21 @@ def test_the_command_line_seals_and_verifies_and_says_where(command_line: Comman
             await meddle(database, "journal_line", "UPDATE journal_line SET owner = 'P2' WHERE owner = 'P1'")
 
     asyncio.run(book())
-    assert command_line("db", "seal").out == "seal 1 added over 1 entry\n"
+    head = json.loads(command_line("db", "seal", "--json").out)
+    assert (head["seal"], head["entries"], len(head["digest"])) == (1, 1, 64)
+    noted = f"1:{head['digest']}"
     assert command_line("db", "seal").out == "every entry is sealed already\n"
     fine = command_line("db", "verify")
-    assert (fine.code, fine.out) == (0, "1 entries (1 sealed), 2 balances, 1 blocks: all as the journal says\n")
+    said = "1 entries (1 sealed), 2 balances, 1 blocks: all as the journal says"
+    assert (fine.code, fine.out) == (0, f"{said}\nthe last seal is {noted}\n")
+    assert command_line("db", "verify", "--head", noted).code == 0
+    gone = command_line("db", "verify", "--head", f"2:{head['digest']}")
+    assert (gone.code, "it is not there any more" in gone.out) == (1, True)
+    other = command_line("db", "verify", "--json", "--head", f"1:{'0' * 64}")
+    assert other.code == 1
+    assert f"noted was {'0' * 64}" in json.loads(other.out)["rows"][0]["found"]
+    wrong = command_line("db", "verify", "--head", "1:xyz")
+    assert (wrong.code, "expected a seal's number and digest" in wrong.err) == (2, True)
     asyncio.run(tamper())
     found = command_line("db", "verify", "--json")
     assert found.code == 1
