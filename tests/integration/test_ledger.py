@@ -359,7 +359,7 @@ def test_the_command_line_seals_and_verifies_and_says_where(command_line: Comman
     assert other.code == 1
     assert f"noted was {'0' * 64}" in json.loads(other.out)["rows"][0]["found"]
     wrong = command_line("db", "verify", "--head", "1:xyz")
-    assert (wrong.code, "expected a seal's number and digest" in wrong.err) == (2, True)
+    assert (wrong.code, "found the head '1:xyz'" in wrong.err) == (2, True)
     asyncio.run(tamper())
     found = command_line("db", "verify", "--json")
     assert found.code == 1
