@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -27,9 +27,6 @@ from gateway.kit.mapping.document import Library
 from gateway.kit.mapping.engine import Mapping as FieldMapping
 from gateway.kit.transport import Pacer, Transport
 from gateway.model.errors import CapabilityMissing, ConfigurationError
-
-HttpTransport = Callable[[Manifest], httpx.AsyncBaseTransport | None]
-"""Gives the transport to mount for a market; None: real sockets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ async def keep_in_step(step: Step) -> InStep:
     """
     manifest = step.home.manifest
     venue = Venue(manifest.name, step.home.account, step.home.publishes_offers(), manifest.processing_limit)
-    publisher = Publisher(step.database, venue, step.actor, step.now, step.new_id, step.sleep)
+    publisher = Publisher(step.database, venue, step.actor, step.new_id, step.sleep)
     async with _alone(step.database):
         await publisher.resolve_open()
         book = await read_book(step.home, step.now())

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.kit.mapping.document import DOCUMENT_LIMIT, FAULTS_LIMIT
 from gateway.kit.mapping.strict_yaml import read_yaml
 from gateway.model.commands import RATE_SCALE
 from gateway.model.errors import ConfigurationError
@@ -35,7 +36,6 @@ from gateway.model.vocabulary import ProjectState, UnitState
 
 FOLDER: Final = "admission"
 DECIMAL: Final = re.compile(r"(?P<whole>[0-9]{1,9})(?:\.(?P<places>[0-9]+))?")
-FAULTS_LIMIT: Final = 20
 
 
 def _number(value: object) -> object:
@@ -235,9 +235,13 @@ class Policy:
 
 def _read(kind: type[Document], path: Traversable) -> Document:
     try:
-        return kind.model_validate(read_yaml(path.read_bytes()))
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"admission policy {path}: cannot be read ({error.strerror})") from error
+    if len(content) > DOCUMENT_LIMIT:
+        raise ConfigurationError(f"admission policy {path}: {len(content)} bytes, expected {DOCUMENT_LIMIT} at most")
+    try:
+        return kind.model_validate(read_yaml(content))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"admission policy {path}: {error}") from error
     except ValidationError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, insert, select, update
@@ -69,7 +69,6 @@ class Publisher:
         database: where offers and publications are kept.
         venue: the home venue.
         actor: who does it.
-        now: the instant of the work.
         new_id: makes the id of a publication.
         sleep: waits so many seconds.
     """
@@ -77,7 +76,6 @@ class Publisher:
     database: Database
     venue: Venue
     actor: str
-    now: Callable[[], datetime]
     new_id: Callable[[], str]
     sleep: Callable[[float], Awaitable[None]]
     told: Published = field(default_factory=Published)
