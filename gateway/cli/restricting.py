@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.app import Application
-    from gateway.controls.reach import Names, Reach
-    from gateway.controls.restrictions import AlreadyRestricted, Scope
+    from gateway.controls.reach import Reach
+    from gateway.controls.restrictions import AlreadyRestricted, Names, Scope
     from gateway.model.commands import OfferEntry
-    from gateway.offers.candidate import Candidate
     from gateway.settings import Settings
 
 AsOption = Annotated[str, typer.Option("--as", help="Who does it.")]
@@ -129,11 +128,12 @@ async def _touched(gateway: Application, connection: AsyncConnection, scope: Sco
     from gateway.controls.reach import miss, reach
     from gateway.model.commands import OfferAction
     from gateway.offers.candidates import seen
+    from gateway.offers.identity import names
     from gateway.offers.operation import INVENTORY_LIMIT
     from gateway.offers.publishing import shown as shown_offers
 
     found = await seen(connection, gateway.markets(), inventory=INVENTORY_LIMIT)
-    candidates = [_names(one) for one in found.candidates]
+    candidates = [names(one) for one in found.candidates]
     entries = [one.entry for one in (await shown_offers(connection)).values()]
     offers = [_offer_names(one) for one in entries if one.action is not OfferAction.WITHDRAW]
     touched = reach(scope, candidates, offers)
@@ -144,22 +144,6 @@ async def _touched(gateway: Application, connection: AsyncConnection, scope: Sco
             "still to come"
         )
     return touched
-
-
-def _names(one: Candidate) -> Names:
-    """What restrictions know a candidate by: the same as those that admission asks about."""
-    from gateway.offers.candidate import Origin
-    from gateway.offers.identity import offer_id
-
-    project = (f"{one.programme}-{one.project_id}",) if one.project_id else one.deliverable or ()
-    return {
-        ScopeKind.MARKET: (one.market,),
-        ScopeKind.PROGRAMME: (one.programme,) if one.programme else (),
-        ScopeKind.PROJECT: project,
-        ScopeKind.CLASS: (one.class_id,),
-        ScopeKind.OFFER: (offer_id(one.class_id),),
-        ScopeKind.ACCOUNT: (one.reference,) if one.origin is Origin.HOLDING else (),
-    }
 
 
 def _offer_names(entry: OfferEntry) -> Names:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.controls.restrictions import Scope
+from gateway.controls.restrictions import Names, Scope
 from gateway.model.controls import ScopeKind
-
-Names = Mapping[ScopeKind, Collection[str]]
-"""What one candidate or one offer is called, by the kinds of scope that may lie on it."""
 
 LISTED: Final = 12
 """So many names are all told; of more, only those that look like the one that was given."""

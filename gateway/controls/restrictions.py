@@ -7,7 +7,7 @@ for ever with who placed it, when and why, and who lifted it; at most one is in 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -46,6 +46,10 @@ class AlreadyRestricted(ConfigurationError):
             else ""
         )
         super().__init__(f"{scope} is restricted already{by}; see 'carbon-gateway restrictions'")
+
+
+Names = Mapping[ScopeKind, Collection[str]]
+"""What something is called, by the kinds of scope that may lie on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +106,11 @@ class Restrictions:
         """The restriction on just this scope; None where there is none."""
         return self._found.get(scope)
 
-    def on(self, things: Mapping[ScopeKind, str | None]) -> Restriction | None:
-        """The restriction that stops something with these properties, the widest first; None where nothing does."""
+    def on(self, names: Names) -> Restriction | None:
+        """The restriction that stops something with these names, the widest first; None where nothing does."""
         for kind in ScopeKind:
-            value = "" if kind is ScopeKind.ALL else things.get(kind)
-            if value is not None and (kind is ScopeKind.ALL or value):
-                found = self._found.get(Scope(kind, value))
-                if found is not None:
+            for value in ("",) if kind is ScopeKind.ALL else names.get(kind, ()):
+                if (kind is ScopeKind.ALL or value) and (found := self._found.get(Scope(kind, value))) is not None:
                     return found
         return None
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.controls.restrictions import Restrictions
-from gateway.model.controls import ScopeKind
 from gateway.model.vocabulary import ListingState
 from gateway.offers.candidate import Candidate, Origin
-from gateway.offers.identity import offer_id
+from gateway.offers.identity import names
 from gateway.offers.policy import Policy, PolicyVersion
 
 
@@ -76,20 +75,9 @@ def _decide(one: Candidate, circumstances: Circumstances) -> Decision:
 
 def _halted(one: Candidate, circumstances: Circumstances) -> str | None:
     """What stops a candidate for now, in words; of a contract also what stops a project that may be delivered."""
-    projects = [f"{one.programme}-{one.project_id}"] if one.project_id else [*(one.deliverable or ())]
-    for project in projects or [""]:
-        stopped = circumstances.restrictions.on(
-            {
-                ScopeKind.MARKET: one.market,
-                ScopeKind.PROGRAMME: one.programme,
-                ScopeKind.PROJECT: project,
-                ScopeKind.CLASS: one.class_id,
-                ScopeKind.OFFER: offer_id(one.class_id),
-                ScopeKind.ACCOUNT: one.reference if one.origin is Origin.HOLDING else None,
-            }
-        )
-        if stopped:
-            return f"{stopped.scope} is restricted by {stopped.placed_by}: {stopped.reason}"
+    stopped = circumstances.restrictions.on(names(one))
+    if stopped:
+        return f"{stopped.scope} is restricted by {stopped.placed_by}: {stopped.reason}"
     return _unproven(one, circumstances) if one.origin is Origin.HOLDING else None
 
 

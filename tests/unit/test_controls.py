@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.controls.reach import Names, Reach, miss, reach
-from gateway.controls.restrictions import TEXT_LIMIT, AlreadyRestricted, Restriction, Restrictions, Scope
+from gateway.controls.reach import Reach, miss, reach
+from gateway.controls.restrictions import TEXT_LIMIT, AlreadyRestricted, Names, Restriction, Restrictions, Scope
 from gateway.model.controls import ScopeKind
 from gateway.model.errors import ConfigurationError
 
@@ -82,11 +82,11 @@ def test_words_of_any_language_are_text(value: str) -> None:
 def test_the_widest_restriction_is_told_and_the_one_on_a_scope_is_found() -> None:
     found = Restrictions([placed("offer:OF-1"), placed("market:cbl", 2)])
 
-    stopped = found.on({ScopeKind.MARKET: "cbl", ScopeKind.OFFER: "OF-1", ScopeKind.ACCOUNT: None})
+    stopped = found.on({ScopeKind.MARKET: ("cbl",), ScopeKind.OFFER: ("OF-1",), ScopeKind.ACCOUNT: ()})
 
     assert stopped is not None
     assert stopped.id == 2
-    assert found.on({ScopeKind.MARKET: "cix", ScopeKind.ACCOUNT: ""}) is None
+    assert found.on({ScopeKind.MARKET: ("cix",), ScopeKind.ACCOUNT: ("",)}) is None
     assert found.exactly_on(Scope.parse("offer:OF-1")) == placed("offer:OF-1")
     assert found.exactly_on(Scope.parse("offer:OF-2")) is None
 
